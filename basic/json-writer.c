@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "basic/json.h"
+#include "basic/macro.h"
+
+void json_writer_done(JsonWriter *w) {
+        free(w->data);
+        *w = (JsonWriter) {};
+}
+
+char *json_reserve(JsonWriter *w, size_t n) {
+        if (w->failed)
+                return NULL;
+        if (w->size + n > w->allocated) {
+                size_t want = MAX(MAX(w->allocated * 2, w->size + n), (size_t) 512);
+                char *d = realloc(w->data, want);
+                if (!d) {
+                        w->size = 0;
+                        w->failed = true;
+                        return NULL;
+                }
+                w->data = d;
+                w->allocated = want;
+        }
+        return w->data + w->size;
+}
+
+void json_write(JsonWriter *w, const char *text, size_t n) {
+        char *to = json_reserve(w, n);
+        if (!to)
+                return;
+        memcpy(to, text, n);
+        w->size += n;
+}
+
+/* How many bytes at p stand for themselves inside quotes: 0 if the first does not. */
+static size_t plain_prefix(const unsigned char *p) {
+        size_t n = 0;
+        while (p[n] >= 0x20 && p[n] < 0x7F && p[n] != '"' && p[n] != '\\')
+                n++;
+        return n;
+}
+
+/* The length of a well-formed multi-byte sequence in a C string, or 0. */
+static size_t multibyte(const unsigned char *p) {
+        size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
+
+        for (size_t i = 1; i < n; i++)
+                if ((p[i] & 0xC0) != 0x80)
+                        return 0;
+        if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) ||
+            (p[0] == 0xF4 && p[1] > 0x8F))
+                return 0;
+        return n;
+}
+
+void json_write_string(JsonWriter *w, const char *s) {
+        const unsigned char *p = (const unsigned char *) s;
+
+        if (!s) {
+                json_write_literal(w, "null");
+                return;
+        }
+        json_write_literal(w, "\"");
+        while (*p) {
+                size_t n = plain_prefix(p);
+                if (n == 0 && *p >= 0x80)
+                        n = multibyte(p);
+                if (n > 0) {
+                        json_write(w, (const char *) p, n);
+                        p += n;
+                        continue;
+                }
+                char escape[8];
+                if (*p == '"' || *p == '\\')
+                        snprintf(escape, sizeof(escape), "\\%c", *p);
+                else if (*p == '\n')
+                        memcpy(escape, "\\n", 3);
+                else
+                        snprintf(escape, sizeof(escape), "\\u%04x", *p >= 0x80 ? 0xFFFD : *p);
+                json_write(w, escape, strlen(escape));
+                p++;
+        }
+        json_write_literal(w, "\"");
+}
+
+void json_write_uint(JsonWriter *w, uint64_t v) {
+        char buffer[20], *p = buffer + sizeof(buffer);
+
+        do
+                *--p = (char) ('0' + v % 10);
+        while (v /= 10);
+        json_write(w, p, (size_t) (buffer + sizeof(buffer) - p));
+}
+
+void json_write_int(JsonWriter *w, int64_t v) {
+        if (v < 0)
+                json_write_literal(w, "-");
+        json_write_uint(w, v < 0 ? -(uint64_t) v : (uint64_t) v);
+}
+
+void json_write_fixed(JsonWriter *w, int64_t v, unsigned digits) {
+        static const uint32_t powers[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
+        uint64_t u = v < 0 ? -(uint64_t) v : (uint64_t) v, fraction = u % powers[digits];
+        char buffer[10] = ".";
+
+        if (v < 0)
+                json_write_literal(w, "-");
+        json_write_uint(w, u / powers[digits]);
+        if (fraction == 0)
+                return;
+        for (; fraction % 10 == 0; fraction /= 10)
+                digits--;
+        for (unsigned i = digits; i > 0; i--, fraction /= 10)
+                buffer[i] = (char) ('0' + fraction % 10);
+        json_write(w, buffer, digits + 1);
+}
+
+void json_write_double(JsonWriter *w, double v, unsigned digits) {
+        static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9 };
+
+        if (!isfinite(v))
+                json_write_literal(w, "null");
+        else if (fabs(v) < 1e9)
+                json_write_fixed(w, (int64_t) round(v * powers[digits]), digits);
+        else {
+                char buffer[32];
+                json_write(w, buffer, (size_t) snprintf(buffer, sizeof(buffer), "%.17g", v));
+        }
+}

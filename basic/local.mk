@@ -1,0 +1,7 @@
+noinst_LTLIBRARIES += basic/libbasic.la
+basic_libbasic_la_SOURCES = \
+	basic/json-reader.c basic/json-writer.c basic/json.h \
+	basic/log.c basic/log.h \
+	basic/macro.h \
+	basic/units.h
+basic_libbasic_la_LIBADD = -lm

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The brain. It decides (router_route), learns (router_report, router_probe_result) and keeps time (router_tick).
+ *
+ * It does no I/O, reads no clock and draws no randomness of its own: the same calls in give the same decisions and
+ * effects out. Every entry point takes now_ns, a clock that never goes back (CLOCK_BOOTTIME in the daemon, a counter in
+ * the simulator); an earlier value than the last is taken as the last. What must happen outside is queued as effects.
+ *
+ * Returns: 0 for done, a positive RouteOutcome for what the caller must handle, a negative errno for what is broken.
+ * Strings in results point into the brain and stay valid until the next router_apply().
+ */
+#pragma once
+
+#include "daemon/core/settings.h"
+
+typedef struct Router Router;
+typedef struct Service Service;
+typedef struct Node Node;
+
+#define DECISION_ID_MAX 24 /* hexadecimal digits */
+#define FALLBACKS_MAX 8
+#define NODES_LISTED_MAX 64 /* how many candidates an explanation lists */
+
+/* Domain outcomes, all positive. */
+typedef enum RouteOutcome {
+        ROUTE_NO_SUCH_SERVICE = 1,
+        ROUTE_NO_SUCH_NODE,
+        ROUTE_NO_SUCH_DECISION, /* unknown, expired, reported already, or another user's */
+        ROUTE_NO_USABLE_NODE,   /* see RouteRefusal */
+        ROUTE_BUDGET_EXHAUSTED, /* see RouteRefusal */
+        ROUTE_TOO_MANY_LEASES,  /* the table is full, or this user's share of it */
+} RouteOutcome;
+
+typedef struct RouteRefusal {
+        uint64_t retry_after_ns; /* until the first recovery, or until the limit is reset */
+        const char *limit;       /* which limit: "maxCostPerHour", "totalBudget", "emergency" */
+        char reason[160];
+} RouteRefusal;
+
+typedef struct RouteRequest {
+        const char *service;
+        const char *operation;      /* or NULL */
+        Units units;                /* UNITS_ONE by default */
+        const char *region;         /* the caller's, or NULL */
+        double latitude, longitude; /* the caller's, degrees; NAN: unknown */
+        Strategy strategy;          /* _STRATEGY_INVALID: the service's */
+        int idempotent;             /* 1, 0, or -1: as the operation is known to be */
+        const char *const *exclude; /* node names, full or without the service */
+        size_t n_exclude;
+        Money max_cost;             /* MONEY_UNSET: none */
+        bool explain;
+        uint32_t uid;               /* who asks; only the same may report */
+        bool privileged;            /* not bound by limits a user */
+} RouteRequest;
+
+typedef struct Candidate {
+        const char *node;
+        double score;         /* 0..1, higher is better */
+        Money cost;
+        const char *excluded; /* why it was left out; NULL: eligible */
+} Candidate;
+
+typedef struct Decision {
+        char id[DECISION_ID_MAX + 1];
+        const char *service_name, *node, *provider, *region, *url;
+        Strategy strategy;
+        double confidence;
+        Money estimated_cost;
+        CostTier cost_tier;
+        bool degraded;
+        uint64_t retry_after_ns;
+        const char *fallbacks[FALLBACKS_MAX];
+        size_t n_fallbacks;
+        uint64_t expires_in_ns;
+        uint32_t max_retries;
+        uint64_t retry_backoff_ns;
+        const char *scenario; /* or NULL */
+
+        /* For the sentence that decision_reason() writes; it is written only when somebody reads it. */
+        const char *cause;
+        uint32_t n_eligible, n_nodes;
+        double health_score;
+
+        Candidate *candidates; /* with explain: the router's own memory, valid until the next call; else NULL */
+        size_t n_candidates;
+} Decision;
+
+#define DECISION_REASON_MAX 256
+/* Writes the reason as one sentence, e.g. "HEALTH_BASED chose it from 2 of 3 nodes: health 98, weight 70". Returns its length. */
+size_t decision_reason(const Decision *d, char buffer[DECISION_REASON_MAX]);
+
+/* What came of a call, as the provider's plugin and the caller say. */
+typedef struct Outcome {
+        Verdict verdict;
+        enum pm_scope scope;
+        bool retryable;
+        bool reachable;
+        uint64_t retry_after_ns; /* 0: not said */
+        uint64_t cooldown_ns;    /* 0: none */
+        uint64_t latency_ns;     /* 0: not said */
+        Units units;             /* actual; -1: as estimated */
+        Money cost;              /* actual; MONEY_UNSET: from units */
+        int http_status;         /* for the record; 0: none */
+        const char *reason;      /* for the record */
+} Outcome;
+
+typedef struct Settlement {
+        Verdict verdict; /* the outcome's, or performance_degradation if it was too slow */
+        Money settled;   /* what the service was charged */
+        uint64_t retry_after_ns;
+} Settlement;
+
+typedef struct CostAssessment {
+        Money spent;          /* by the call that failed */
+        Money additional;     /* reserved for the fallback */
+        Money remaining_hour; /* MONEY_UNSET: no cap */
+        CostTier tier;
+} CostAssessment;
+
+/* What a lease is about, for those who must classify a response before reporting it. Valid until the next call. */
+typedef struct LeaseView {
+        const Node *node;
+        const struct pm_provider *provider;
+        const struct pm_operation *operation; /* or NULL */
+        const char *node_name, *service_name;
+} LeaseView;
+
+/* ---- life ---- */
+
+/* seed: of the generator that every draw comes from. utc_ns: what now_ns is on the wall clock. */
+int router_new(Router **ret, const RouterLimits *limits, uint64_t seed, uint64_t now_ns, uint64_t utc_ns);
+Router *router_free(Router *r);
+
+/* Puts new settings in force, whole or (-ENOMEM, -E2BIG: over a limit) not at all. Nodes that keep their name keep health,
+ * breaker, spend and leases; those that go settle their leases as unknown. */
+int router_apply(Router *r, const Settings *settings, uint64_t now_ns);
+
+/* The wall clock was set, or time has passed: budgets follow it. */
+void router_set_clock(Router *r, uint64_t now_ns, uint64_t utc_ns);
+
+/* ---- deciding and learning; no allocation ---- */
+
+int router_route(Router *r, const RouteRequest *q, uint64_t now_ns, Decision *ret, RouteRefusal *ret_refusal);
+int router_lease(Router *r, const char *decision, uint32_t uid, bool privileged, LeaseView *ret);
+int router_report(Router *r, const char *decision, uint32_t uid, bool privileged, const Outcome *o, uint64_t now_ns,
+                  Settlement *ret);
+/* Reports the failed call and decides anew, never for a node that this chain of decisions has tried. */
+int router_fallback(Router *r, const char *decision, uint32_t uid, bool privileged, const Outcome *o, Money max_cost,
+                    bool explain, uint64_t now_ns, Decision *ret, Settlement *ret_settlement, CostAssessment *ret_cost,
+                    RouteRefusal *ret_refusal);
+
+int router_set_node_state(Router *r, const char *node, AdministrativeState state, uint64_t now_ns);
+
+/* ---- probes ---- */
+
+/* Whether anybody carries out probes; while nobody does, none falls due. */
+void router_set_probing(Router *r, bool on, uint64_t now_ns);
+/* probe: the number from the EFFECT_PROBE_DUE. ROUTE_NO_SUCH_DECISION: unknown, late or answered already. */
+int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t now_ns, Verdict *ret);
+/* The node that a probe is about. */
+int router_probe_node(Router *r, uint64_t probe, const Node **ret);
+
+/* ---- time ---- */
+
+/* Does what has fallen due: lease timeouts, open times, periods, probes, baselines. Returns the next time it wants to be called. */
+uint64_t router_tick(Router *r, uint64_t now_ns);
+
+/* ---- effects ---- */
+
+typedef enum EffectType { EFFECT_EVENT, EFFECT_PROBE_DUE } EffectType;
+
+typedef struct Event {
+        EventType type;
+        Severity severity;
+        uint64_t at_ns;
+        const char *service_name, *node; /* or NULL; point into the brain */
+        const char *from, *to;           /* states, e.g. "closed" and "open"; or NULL */
+        char decision[DECISION_ID_MAX + 1]; /* or "" */
+        Strategy strategy;               /* or _STRATEGY_INVALID */
+        Money cost;                      /* or MONEY_UNSET */
+        Money limit;                     /* or MONEY_UNSET */
+        double ratio;                    /* or NAN; used share of the limit, success rate, … by type */
+        char message[160];
+} Event;
+
+typedef struct Effect {
+        EffectType type;
+        union {
+                Event event;
+                struct {
+                        uint64_t id;
+                        const Node *node;
+                        const struct pm_provider *provider;
+                } probe;
+        };
+} Effect;
+
+/* Takes the oldest effect off the queue; false: it is empty. Drain it after every entry point; pointers in an effect hold
+ * until the next router_apply(). The queue is bounded: what does not fit is counted in the counters as lost. */
+bool router_next_effect(Router *r, Effect *ret);
+
+/* Which event types anybody wants, as a mask of 1 << EventType. The others are not even made. */
+void router_set_event_mask(Router *r, uint32_t mask);
+
+/* ---- status ---- */
+
+typedef struct NodeStatus {
+        const char *node, *provider, *region, *url;
+        uint32_t weight;
+        Money cost_per_request; /* marginal price now */
+        AdministrativeState administrative_state;
+        Health health;
+        double health_score; /* 0..100 */
+        Circuit circuit;
+        double success_rate; /* 0..1, recent */
+        uint64_t latency_p50_ns, latency_p95_ns, latency_p99_ns;
+        uint32_t in_flight;
+        uint64_t calls, failures;
+        uint64_t verdicts[_PM_VERDICT_MAX];
+        uint64_t cooldown_ns;
+        Money spend_hour, spend_period;
+        double share;            /* 0..1 of the service's decisions in the last minute */
+        double failure_forecast; /* NAN: no trusted forecast */
+        uint64_t last_probe_utc_ns; /* 0: never */
+        int last_probe;             /* a Verdict, or -1 */
+        const char *credential;     /* its name, or NULL */
+        uint64_t health_check_interval_ns;
+} NodeStatus;
+
+typedef struct ServiceStatus {
+        const char *service_name;
+        Strategy strategy;
+        Priority priority;
+        Origin origin;
+        int optimization_strategy; /* or -1 */
+        CostTier cost_tier;
+        BudgetState budget_state;
+        Money spend_hour, max_cost_per_hour;
+        Money spend_period, total_budget;
+        Money reserved;            /* by decisions not yet reported */
+        BudgetPeriod budget_period;
+        uint64_t decisions, failures;
+        double success_rate;
+        size_t n_nodes;
+} ServiceStatus;
+
+typedef struct Counters {
+        uint64_t decisions, reports, failures, fallbacks, refused, leases_expired, probes, effects_lost;
+        uint32_t leases; /* open now */
+        Money reserved, settled, refunded; /* since start; settled + refunded + still reserved = all that was ever reserved,
+                                              plus what actual costs differed from estimates (see adjusted) */
+        Money adjusted;                    /* sum of (settled cost − estimate) over all settled calls */
+} Counters;
+
+size_t router_n_services(const Router *r);
+const Service *router_service(const Router *r, size_t i); /* in the order of the settings */
+const Service *router_find_service(const Router *r, const char *name); /* or NULL */
+const Node *router_find_node(const Router *r, const char *name);       /* "service/id", or NULL */
+const Node *service_node(const Service *s, size_t i);
+const Service *node_service(const Node *n);
+
+/* Brings what decays up to now_ns and reads it. */
+void service_status(Router *r, const Service *s, uint64_t now_ns, ServiceStatus *ret);
+void node_status(Router *r, const Node *n, uint64_t now_ns, NodeStatus *ret);
+void router_counters(const Router *r, Counters *ret);
