@@ -13,4 +13,10 @@ tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/test.h
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_json_LDADD = basic/libbasic.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-client
+tests_unit_test_client_SOURCES = tests/unit/test-client.c tests/unit/test.h
+tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
 endif
