@@ -20,3 +20,8 @@ tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
 endif
+
+# What the integration tests and the show stand on.
+EXTRA_DIST += \
+	tests/harness/__init__.py tests/harness/parts.py tests/harness/process.py tests/harness/varlink.py \
+	tests/integration/conftest.py tests/integration/test_harness.py

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for everybody's integration tests. Whatever a test starts through them ends with it, cleanly or the test fails."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from harness import parts, process  # noqa: E402  (found through the path above)
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    """Where the programs were built: $POINTSMAN_BUILD, else ./build of the source tree."""
+    path = pathlib.Path(os.environ.get("POINTSMAN_BUILD", os.path.join(parts.SOURCE, "build"))).resolve()
+    if not path.is_dir():
+        pytest.exit(f"{path} does not exist: build first (./dev build), or set POINTSMAN_BUILD", 2)
+    return str(path)
+
+
+@pytest.fixture
+def run_dir():
+    """A folder of the test's own with a short name: a Unix socket's path may have 107 bytes only."""
+    path = tempfile.mkdtemp(prefix="pm-")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def wait_for():
+    return process.wait_for
+
+
+@pytest.fixture
+def started(request):
+    """Keeps what a test starts: started(process) → process. All of it is stopped at the end, the latest first."""
+    running = []
+
+    def keep(part):
+        running.append(part)
+        return part
+
+    yield keep
+    errors = []
+    for part in reversed(running):
+        try:
+            part.stop()
+        except process.Failed as e:
+            errors.append(str(e))
+        if request.node.stash.get(FAILED, False):
+            print(f"--- the end of {part.name}'s log ---\n{part.log_tail(40)}")
+    if errors:
+        pytest.fail("\n".join(errors))
+
+
+FAILED = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if call.when == "call":
+        item.stash[FAILED] = report.failed
+
+
+@pytest.fixture
+def daemon(build_dir, run_dir, started):
+    """daemon(config, *options, bus="none", ready=True, …) → a running parts.Daemon. Call it again for a second one (with name=…)."""
+    def start(config, *options, ready=True, **details):
+        d = started(parts.Daemon(build_dir, run_dir, config, *options, **details))
+        return d.wait_ready() if ready else d
+
+    return start
+
+
+@pytest.fixture
+def client():
+    """client(daemon or path, timeout=10) → a connected harness.varlink.Client."""
+    clients = []
+
+    def connect(where, **options):
+        clients.append(parts.Client(getattr(where, "socket", where), **options))
+        return clients[-1]
+
+    yield connect
+    for c in clients:
+        c.close()
+
+
+@pytest.fixture
+def prober(build_dir, run_dir, started):
+    """prober(daemon or path, *options, env=None) → a running parts.Prober."""
+    def start(where, *options, **details):
+        return started(parts.Prober(build_dir, run_dir, getattr(where, "socket", where), *options, **details)).wait_ready()
+
+    return start
+
+
+@pytest.fixture
+def bus(run_dir, started):
+    """A private dbus-daemon: bus.address, bus.call(busctl arguments)."""
+    return started(parts.Bus(run_dir)).wait_ready()
+
+
+@pytest.fixture
+def snmpd(build_dir, run_dir, started):
+    """A private snmpd: snmpd.agentx, snmpd.port, snmpd.tool("snmpget", …), snmpd.table("pmNodeTable")."""
+    return started(parts.Snmpd(build_dir, run_dir)).wait_ready()
+
+
+@pytest.fixture
+def standins(run_dir, started):
+    """The five provider stand-ins: standins.urls["stripe"], standins.fault("stripe", "outage"), standins.counts()."""
+    return started(parts.Standins(run_dir)).wait_ready()
