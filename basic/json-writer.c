@@ -126,6 +126,7 @@ void json_write_double(JsonWriter *w, double v, unsigned digits) {
                 json_write_fixed(w, (int64_t) round(v * powers[digits]), digits);
         else {
                 char buffer[32];
-                json_write(w, buffer, (size_t) snprintf(buffer, sizeof(buffer), "%.17g", v));
+                int n = snprintf(buffer, sizeof(buffer), "%.17g", v);
+                json_write(w, buffer, (size_t) n);
         }
 }
