@@ -2,26 +2,37 @@
 /*
  * The configuration file (libconfig syntax) → settings. Every mistake is collected with its file and line, so that
  * a person mends them all at once. Reads files, logs nothing.
+ *
+ * Beside FILE lies the folder conf.d: each *.conf in it is read after FILE, in order of name, and replaces the settings that it
+ * names. All of it is documented in pointsman.conf(5).
  */
 #pragma once
 
 #include <sys/types.h>
 
+#include "daemon/core/setting.h"
 #include "daemon/core/settings.h"
+
+#define CONFIG_FILE_MAX (1024 * 1024) /* bytes */
+#define CONFIG_FILES_MAX 256          /* in conf.d */
+#define CONFIG_DEPTH_MAX 16           /* of brackets */
+#define CONFIG_MEMBERS_MAX 10000      /* of one group or list */
+#define CONFIG_ERRORS_MAX 1000        /* collected */
 
 /* What the daemon itself is told, beside the brain. Strings are owned. */
 typedef struct DaemonSettings {
-        size_t message_max;          /* bytes of one frame; default 1 MiB */
-        uint32_t connections_max;    /* default 4096 */
-        uint32_t connections_per_user; /* default 1024 */
-        uint32_t subscriptions_max;  /* default 256 */
+        size_t message_max;             /* bytes of one frame; default 1 MiB */
+        uint32_t connections_max;       /* default 4096 */
+        uint32_t connections_per_user;  /* default 1024 */
+        uint32_t subscriptions_max;     /* default 256 */
         uint32_t subscriptions_per_user; /* default 64 */
-        size_t send_buffer_max;      /* bytes queued for one client before it is dropped or waits; default 4 MiB */
-        uint32_t event_history;      /* events kept for `since`; default 1024 */
+        size_t send_buffer_max;         /* bytes queued for one client before it is dropped or waits; default 4 MiB */
+        uint32_t event_history;         /* events kept for `since`; default 1024 */
         uint32_t requests_per_second, requests_burst; /* a user; 20000, 40000 */
         RouterLimits router;
-        char **admin_groups, **operator_groups, **client_groups, **viewer_groups; /* names, NULL-terminated; "*": everybody */
-        int log_level;               /* syslog level */
+        /* Names of groups, NULL-terminated; "*": everybody. prober: who may follow and report probes. */
+        char **admin_groups, **operator_groups, **client_groups, **viewer_groups, **prober_groups;
+        int log_level;                  /* syslog level */
 } DaemonSettings;
 
 typedef struct Config {
@@ -29,11 +40,15 @@ typedef struct Config {
         DaemonSettings daemon;
 } Config;
 
+/* Every setting outside a service; its rows are places in a Config. */
+extern const SettingTable config_setting_table;
+
 typedef struct ConfigError {
         char *file;
         unsigned line; /* 0: unknown */
         char *setting; /* dotted path, e.g. "services.maps.nodes.here.weight"; may be "" */
-        char *message; /* what is wrong and what is allowed */
+        char *message; /* what is wrong and what is allowed, to be read after the setting: "is 2000; must be …" */
+        bool warning;  /* the settings can be used all the same */
 } ConfigError;
 
 typedef struct ConfigErrors {
@@ -44,12 +59,42 @@ typedef struct ConfigErrors {
 /* Finds a provider by name while a file is read; NULL: not loaded. */
 typedef const struct pm_provider *(*ConfigFindProvider)(void *userdata, const char *name);
 
-/* Reads path and what it includes. -EINVAL: see errors (all of them); other errnos: the file could not be read (also in errors).
- * A provider that is not loaded is a warning (errors may be non-empty although 0 is returned), not a failure. */
+/*
+ * Reads path and the files of conf.d beside it. *errors is overwritten in any case and to be done with by the caller.
+ * 0: settings to use, and perhaps warnings (a provider that is not loaded). -EINVAL: see errors, all of them. -ENOMEM. Other
+ * errnos: path could not be read (also in errors). find may be NULL: then no provider is looked for.
+ */
 int config_load(const char *path, ConfigFindProvider find, void *userdata, Config **ret, ConfigErrors *errors);
+/* The defaults, without any service. */
+int config_new(Config **ret);
 Config *config_free(Config *c);
 void config_errors_done(ConfigErrors *errors);
+/* The error as one line, "FILE:LINE: SETTING MESSAGE", as config checkers print it. Returns the length that it would have. */
+int config_error_format(const ConfigError *e, char *buffer, size_t size);
 
-/* Calls back for each setting of a service that differs; before or after is NULL where it did not exist. */
+/* Calls back for each setting of a service that differs, with its path ("services.maps.nodes.here.weight") and how it
+ * was and will be written; before or after is NULL where it did not exist. Returns the number of changes, or -ENOMEM. */
 typedef void (*ConfigChange)(void *userdata, const char *path, const char *before, const char *after);
 int settings_diff(const Settings *before, const Settings *after, ConfigChange change, void *userdata);
+
+/* ---- for settings of any origin ---- */
+
+typedef enum SettingSpelling {
+        SPELLING_FILE, /* "nodes.here.cost_per_request" */
+        SPELLING_API,  /* "nodes[2].costPerRequest" */
+} SettingSpelling;
+
+/* field: relative to the service; message: to be read after it. Both are valid during the call. */
+typedef void (*SettingsComplaint)(void *userdata, const char *field, const char *message);
+
+/*
+ * Checks a whole service: names, ranges, what must be there, and what does not fit together. Calls back for each mistake.
+ * Returns the number of mistakes, or -ENOMEM.
+ */
+int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, SettingsComplaint complain, void *userdata);
+
+/*
+ * Finds each node's provider and fills in what it knows: the URL and place of the region. What nobody knows becomes "".
+ * Trailing slashes of URLs go. find may be NULL. Nodes whose provider is not loaded keep a NULL provider.
+ */
+int service_settings_complete(ServiceSettings *s, ConfigFindProvider find, void *userdata);

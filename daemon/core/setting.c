@@ -79,18 +79,44 @@ void setting_init(const Setting *s, void *base) {
         store(s, base, s->fallback);
 }
 
-int setting_set_number(const Setting *s, void *base, double v) {
+int setting_check_number(const Setting *s, double v) {
         if (!isfinite(v))
                 return -ERANGE;
+        if ((s->type == SETTING_UINT32 || s->type == SETTING_SIZE) && v != trunc(v))
+                return -EDOM;
+        return v < s->min || v > s->max || (s->flags & SETTING_POSITIVE && v <= s->min) ? -ERANGE : 0;
+}
+
+int setting_set_number(const Setting *s, void *base, double v) {
         if (s->flags & SETTING_RATIO_TOO && v > 0 && v <= 1) {
                 *(double *) setting_place(s, base) = v;
                 return 0;
         }
-        if ((s->type == SETTING_UINT32 || s->type == SETTING_SIZE) && v != trunc(v))
-                return -EDOM;
-        if (v < s->min || v > s->max || (s->flags & SETTING_POSITIVE && v <= s->min))
-                return -ERANGE;
+
+        int r = setting_check_number(s, v);
+        if (r < 0)
+                return r;
         store(s, base, v);
+        return 0;
+}
+
+int setting_set_string(const Setting *s, void *base, const char *v) {
+        void *p = setting_place(s, base);
+
+        if (s->type == SETTING_ENUM) {
+                int value = enum_from_string(s->names, v);
+
+                if (value < 0)
+                        return -EINVAL;
+                *(int *) p = value;
+                return 0;
+        }
+
+        char *copy = strdup(v);
+        if (!copy)
+                return -ENOMEM;
+        free(*(char **) p);
+        *(char **) p = copy;
         return 0;
 }
 
@@ -131,26 +157,31 @@ static char **names_free(char **names) {
         return NULL;
 }
 
-static int names_own(char ***p) {
-        if (!*p)
-                return 0;
+static char **names_copy(const char *const *names, size_t n) {
+        char **copy = calloc(n + 1, sizeof(char *));
 
-        char **copy = calloc(names_count(*p) + 1, sizeof(char *));
-        for (size_t i = 0; copy && (*p)[i]; i++)
-                if (!(copy[i] = strdup((*p)[i])))
-                        copy = names_free(copy);
+        for (size_t i = 0; copy && i < n; i++)
+                if (!(copy[i] = strdup(names[i])))
+                        return names_free(copy);
+        return copy;
+}
+
+int setting_set_names(const Setting *s, void *base, const char *const *names, size_t n) {
+        char ***p = setting_place(s, base), **copy = names_copy(names, n);
+
+        if (!copy)
+                return -ENOMEM;
+        names_free(*p);
         *p = copy;
-        return copy ? 0 : -ENOMEM;
+        return 0;
 }
 
 int setting_own(const Setting *s, void *base) {
-        char **p = setting_place(s, base);
+        void **p = setting_place(s, base);
 
-        if (s->type == SETTING_NAMES)
-                return names_own((char ***) p);
-        if (s->type != SETTING_STRING || !*p)
+        if ((s->type != SETTING_NAMES && s->type != SETTING_STRING) || !*p)
                 return 0;
-        *p = strdup(*p);
+        *p = s->type == SETTING_STRING ? (void *) strdup(*p) : names_copy(*p, names_count(*p));
         return *p ? 0 : -ENOMEM;
 }
 
@@ -191,7 +222,8 @@ const char *setting_allowed(const Setting *s, char buffer[SETTING_TEXT_MAX]) {
                 [SETTING_BOOL] = "true or false",
                 [SETTING_PRICE_TIERS] = "a list of groups { up_to, price }",
                 [SETTING_OPTIONS] = "a group of strings",
-                [SETTING_NODES] = "a group of nodes",
+                [SETTING_NODES] = "a group of nodes, { name = { provider = \"…\"; … }; … }",
+                [SETTING_SERVICES] = "a group of services, { name = { nodes = { … }; … }; … }",
         };
         char number[SETTING_TEXT_MAX];
 

@@ -25,6 +25,7 @@ typedef enum SettingType {
         SETTING_PRICE_TIERS,  /* NodeSettings.price_tiers */
         SETTING_OPTIONS,      /* NodeSettings.options */
         SETTING_NODES,        /* ServiceSettings.nodes */
+        SETTING_SERVICES,     /* Settings */
         _SETTING_TYPE_MAX
 } SettingType;
 
@@ -44,6 +45,7 @@ typedef struct Setting {
         double fallback;   /* the default; NAN: not set */
         const EnumNames *names; /* of an enumeration */
         unsigned flags;
+        const char *fallback_name; /* of SETTING_NAMES: the one name in the default list */
         const char *doc;   /* what it is, one phrase without a full stop */
 } Setting;
 
@@ -54,11 +56,12 @@ typedef struct SettingTable {
 
 extern const SettingTable service_setting_table, node_setting_table;
 
-#define SETTING_TEXT_MAX 384
+#define SETTING_TEXT_MAX 640 /* holds a URL */
 
 bool setting_is_number(const Setting *s);
 void *setting_place(const Setting *s, const void *base);
 
+/* The default. Never allocates: SETTING_STRING and SETTING_NAMES become NULL. */
 void setting_init(const Setting *s, void *base);
 /* Deep copy of what a plain assignment of the structure has left shared; -ENOMEM: the place is NULL then. */
 int setting_own(const Setting *s, void *base);
@@ -66,13 +69,19 @@ void setting_done(const Setting *s, void *base);
 
 /* Puts a number in its place. -EDOM: not whole, -ERANGE: out of range or not finite; then nothing is changed. */
 int setting_set_number(const Setting *s, void *base, double v);
+/* Whether v, in the unit outside, is allowed: 0, -EDOM or -ERANGE as above. */
+int setting_check_number(const Setting *s, double v);
+/* A copy of v, freeing what was there, for SETTING_STRING; the value of that name, or -EINVAL, for SETTING_ENUM. */
+int setting_set_string(const Setting *s, void *base, const char *v);
+/* A copy of the n names, freeing what was there, for SETTING_NAMES. */
+int setting_set_names(const Setting *s, void *base, const char *const *names, size_t n);
 /* The number in its place in the unit outside; NAN: not set. */
 double setting_get_number(const Setting *s, const void *base);
 
 /* What is allowed, in words: "a number from 0 to 100 (percent)". Returns buffer. */
 const char *setting_allowed(const Setting *s, char buffer[SETTING_TEXT_MAX]);
 /* The value as it would be written in the file, e.g. 0.029, 5, HEALTH_BASED, or "" if not set. Returns buffer.
- * Not for lists (SETTING_PRICE_TIERS, SETTING_OPTIONS, SETTING_NODES). */
+ * Empty for what has parts of its own (SETTING_PRICE_TIERS, SETTING_OPTIONS, SETTING_NODES, SETTING_SERVICES). */
 const char *setting_format(const Setting *s, const void *base, char buffer[SETTING_TEXT_MAX]);
 /* A number as people write it: no trailing zeros, no exponent. Returns buffer. */
 const char *setting_format_number(double v, char buffer[SETTING_TEXT_MAX]);
