@@ -33,6 +33,19 @@ static void leave(Walk *w, size_t n) {
 #define complain(w, at, ...) \
         loader_complain((w)->loader, (w)->document->path, config_setting_source_line(at), (w)->path, __VA_ARGS__)
 
+/* libconfig converts whole numbers only if told so, and then without a word about what does not fit. */
+static double number(const config_setting_t *v) {
+        switch (config_setting_type(v)) {
+        case CONFIG_TYPE_INT:
+        case CONFIG_TYPE_INT64:
+                return (double) config_setting_get_int64(v);
+        case CONFIG_TYPE_FLOAT:
+                return config_setting_get_float(v);
+        default:
+                return NAN;
+        }
+}
+
 /* A value as a complaint shows it. */
 static const char *describe(const config_setting_t *v, char buffer[SETTING_TEXT_MAX]) {
         switch (config_setting_type(v)) {
@@ -47,9 +60,9 @@ static const char *describe(const config_setting_t *v, char buffer[SETTING_TEXT_
                 return buffer;
         case CONFIG_TYPE_FLOAT:
                 /* Numbers that are not are shown like that, far ones in short. */
-                if (isfinite(config_setting_get_float(v)) && fabs(config_setting_get_float(v)) < 1e15)
-                        return setting_format_number(config_setting_get_float(v), buffer);
-                snprintf(buffer, SETTING_TEXT_MAX, "%g", config_setting_get_float(v));
+                if (fabs(number(v)) < 1e15)
+                        return setting_format_number(number(v), buffer);
+                snprintf(buffer, SETTING_TEXT_MAX, "%g", number(v));
                 return buffer;
         case CONFIG_TYPE_GROUP:
                 return "a group";
@@ -68,8 +81,7 @@ static int apply_scalar(Walk *w, const Setting *s, const config_setting_t *v, vo
         int r = -EINVAL;
 
         if (setting_is_number(s)) {
-                if (config_setting_is_number(v))
-                        r = setting_set_number(s, base, config_setting_get_float(v));
+                r = setting_set_number(s, base, number(v));
         } else if (s->type == SETTING_BOOL) {
                 if (config_setting_type(v) == CONFIG_TYPE_BOOL) {
                         *(bool *) setting_place(s, base) = config_setting_get_bool(v);
@@ -136,8 +148,7 @@ static void apply_price_tier(Walk *w, const config_setting_t *v, PriceTier *ret)
         for (int i = 0; i < config_setting_length(v); i++) {
                 const config_setting_t *e = config_setting_get_elem(v, (unsigned) i);
                 size_t up = enter(w, e->name);
-                bool number = config_setting_is_number(e);
-                double x = number ? config_setting_get_float(e) : NAN;
+                double x = number(e);
 
                 if (streq(e->name, "price")) {
                         if (setting_set_number(price_tier_rows + 1, &ret->price, x) < 0) {

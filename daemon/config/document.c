@@ -84,6 +84,10 @@ void loader_complain_about(Loader *l, const char *path, const char *message, boo
         const Document *in = NULL;
         bool found = false;
 
+        for (size_t i = 0; i < l->errors->n; i++)
+                if (streq(l->errors->errors[i].setting, path))
+                        return; /* one mistake, one complaint */
+
         /* The last file that says it, else the last that comes nearest. */
         for (size_t i = l->n_documents; i-- > 0 && !found;) {
                 const config_setting_t *s = follow(config_root_setting(&l->documents[i].tree), path, &found);
@@ -169,7 +173,6 @@ static void complain_about_syntax(Loader *l, const Document *d, const char *text
 }
 
 static void parse(Loader *l, Document *d, const char *text) {
-        config_set_options(&d->tree, CONFIG_OPTION_AUTOCONVERT);
         if (config_read_string(&d->tree, text) == CONFIG_TRUE)
                 return;
         complain_about_syntax(l, d, text);

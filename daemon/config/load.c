@@ -78,8 +78,10 @@ static int add_documents(Loader *l, const char *path) {
         if (r < 0)
                 return r;
         /* The file was opened, so its path is not too long; the folder's may be. */
-        if (snprintf(folder, sizeof(folder), "%.*sconf.d", slash ? (int) (slash + 1 - path) : 0, path) >= (int) sizeof(folder))
+        if (snprintf(folder, sizeof(folder), "%.*sconf.d", slash ? (int) (slash + 1 - path) : 0, path) >= (int) sizeof(folder)) {
+                loader_complain(l, path, 0, "", "has a path too long for conf.d beside it");
                 return -ENAMETOOLONG;
+        }
         return add_folder(l, folder);
 }
 
@@ -180,11 +182,39 @@ static int load(Loader *l, const char *path, ConfigFindProvider find, void *user
         return r < 0 ? r : l->failed ? -ENOMEM : l->mistakes > 0 ? -EINVAL : 0;
 }
 
+static size_t rank(const Loader *l, const ConfigError *e) {
+        size_t i = 0;
+
+        while (i < l->n_documents && !streq(l->documents[i].path, e->file))
+                i++;
+        return i;
+}
+
+/* In the order in which a person goes through the files. Insertion keeps what is equal as it came. */
+static void sort_errors(const Loader *l) {
+        ConfigErrors *e = l->errors;
+
+        for (size_t i = 1; i < e->n; i++) {
+                ConfigError moved = e->errors[i];
+                size_t k = i, file = rank(l, &moved);
+
+                for (; k > 0; k--) {
+                        size_t other = rank(l, e->errors + k - 1);
+
+                        if (other < file || (other == file && e->errors[k - 1].line <= moved.line))
+                                break;
+                        e->errors[k] = e->errors[k - 1];
+                }
+                e->errors[k] = moved;
+        }
+}
+
 int config_load(const char *path, ConfigFindProvider find, void *userdata, Config **ret, ConfigErrors *errors) {
         *errors = (ConfigErrors) {};
         Loader l = { .errors = errors };
         int r = load(&l, path, find, userdata);
 
+        sort_errors(&l);
         for (size_t i = 0; i < l.n_documents; i++)
                 document_done(l.documents + i);
         free(l.documents);
