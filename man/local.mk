@@ -1,1 +1,2 @@
-# nothing yet
+# SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += man/pointsmand.8
