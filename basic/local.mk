@@ -3,5 +3,6 @@ basic_libbasic_la_SOURCES = \
 	basic/json-reader.c basic/json-writer.c basic/json.h \
 	basic/log.c basic/log.h \
 	basic/macro.h \
+	basic/scrub.c basic/scrub.h \
 	basic/units.h
 basic_libbasic_la_LIBADD = -lm

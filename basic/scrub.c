@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdbool.h>
+#include <strings.h>
+
+#include "basic/macro.h"
+#include "basic/scrub.h"
+
+/* What is before a secret and stays readable. The names of parameters count in any case. */
+static const char *const introductions[] = {
+        "access_token=", "api_key=", "apikey=", "key=", "token=", "bearer ",
+};
+
+/* How secrets themselves begin. Case matters, and so does that a word begins there. */
+static const char *const beginnings[] = {
+        "sk_", "rk_", "samsara_api_", "AIza", "pk.ey", "sk.ey", "tk.ey",
+};
+
+static bool is_word(char c) {
+        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+}
+
+/* How much of the text at p is what precedes a secret; 0: none begins here. */
+static size_t secret_at(const char *text, const char *p, size_t *ret_kept) {
+        for (size_t i = 0; i < ELEMENTSOF(introductions); i++)
+                if (strncasecmp(p, introductions[i], strlen(introductions[i])) == 0)
+                        return *ret_kept = strlen(introductions[i]);
+        if (p > text && is_word(p[-1]))
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
+                if (strncmp(p, beginnings[i], strlen(beginnings[i])) == 0) {
+                        *ret_kept = 0;
+                        return 1;
+                }
+        return 0;
+}
+
+void scrub_secrets(char *text) {
+        char *to = text, *p = text;
+
+        while (*p) {
+                size_t kept, n;
+
+                if (secret_at(text, p, &kept) == 0) {
+                        *to++ = *p++;
+                        continue;
+                }
+                memmove(to, p, kept);
+                to += kept;
+                p += kept;
+                n = strcspn(p, " \t\r\n&\"'<>(),;");
+                memset(to, '*', MIN(n, (size_t) 3));
+                to += MIN(n, (size_t) 3);
+                p += n;
+        }
+        *to = 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Takes secrets out of text that is about to be logged, stored or shown. */
+#pragma once
+
+/*
+ * Overwrites in place what looks like a credential by "***": the values of key=, apikey=, api_key=, access_token= and
+ * token=, what follows "Bearer ", and keys that are known by their beginning (Stripe, Samsara, Mapbox, Google). The text
+ * never becomes longer.
+ */
+void scrub_secrets(char *text);
