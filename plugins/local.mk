@@ -1,1 +1,36 @@
-# nothing yet
+# Provider plugins: each knows one vendor and exports one symbol. What they share is linked into each of them.
+noinst_LTLIBRARIES += plugins/libhelper.la
+plugins_libhelper_la_SOURCES = \
+	plugins/helper/body.c \
+	plugins/helper/classify.c \
+	plugins/helper/headers.c \
+	plugins/helper/helper.h
+
+PLUGIN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
+
+provider_LTLIBRARIES += \
+	plugins/google.la \
+	plugins/here.la \
+	plugins/mapbox.la \
+	plugins/samsara.la \
+	plugins/stripe.la
+
+plugins_google_la_SOURCES = plugins/google/google.c
+plugins_google_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_google_la_LIBADD = plugins/libhelper.la basic/libbasic.la
+
+plugins_here_la_SOURCES = plugins/here/here.c
+plugins_here_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_here_la_LIBADD = plugins/libhelper.la basic/libbasic.la
+
+plugins_mapbox_la_SOURCES = plugins/mapbox/mapbox.c
+plugins_mapbox_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_mapbox_la_LIBADD = plugins/libhelper.la basic/libbasic.la
+
+plugins_samsara_la_SOURCES = plugins/samsara/samsara.c
+plugins_samsara_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_samsara_la_LIBADD = plugins/libhelper.la basic/libbasic.la
+
+plugins_stripe_la_SOURCES = plugins/stripe/stripe.c
+plugins_stripe_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stripe_la_LIBADD = plugins/libhelper.la basic/libbasic.la

@@ -92,12 +92,12 @@ struct pm_response {
 struct pm_classification {
         enum pm_verdict verdict;
         enum pm_scope scope;
-        bool retryable;              /* the same request may succeed later or elsewhere */
+        bool retryable;              /* nothing is wrong with the request itself: it may succeed later or elsewhere */
         bool reachable;              /* an answer from the vendor itself, even if it was "no" (401 to a keyless probe) */
         uint64_t retry_after_ns;     /* from now on; 0: not said. The daemon caps it */
         uint64_t cooldown_ns;        /* leave this scope alone for so long although the call succeeded (limit nearly used up); 0: no */
         char request_id[PM_REQUEST_ID_MAX]; /* the vendor's id of the request, for support; "" if none */
-        char reason[PM_REASON_MAX];  /* short, in words, UTF-8, without any secret */
+        char reason[PM_REASON_MAX];  /* short, in words, ASCII, without any secret; "" with PM_OK */
 };
 
 /* A probe request. Every string may hold "{credential}", which the prober fills in and nobody else sees. */

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "basic/macro.h"
+#include "plugins/helper/helper.h"
+
+/* More than any server sends; the rest of a hostile list is not even looked at. */
+#define HEADERS_MAX 256
+
+static bool is_space(char c) {
+        return c == ' ' || c == '\t';
+}
+
+static bool is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+
+/* The value without the white space around it; NULL if nothing is left. */
+static const char *trim(const char *value, size_t *ret_size) {
+        size_t n;
+
+        if (!value)
+                return NULL;
+        while (is_space(*value))
+                value++;
+        n = strlen(value);
+        while (n > 0 && is_space(value[n - 1]))
+                n--;
+        *ret_size = n;
+        return n > 0 ? value : NULL;
+}
+
+/* Walks over the headers of one name; *i begins at 0. */
+static const char *header_next(const struct pm_response *r, const char *name, size_t *i, size_t *ret_size) {
+        for (size_t n = MIN(r->n_headers, (size_t) HEADERS_MAX); *i < n;) {
+                const struct pm_header *h = &r->headers[(*i)++];
+                const char *value;
+
+                if (!h->name || strcasecmp(h->name, name) != 0)
+                        continue;
+                value = trim(h->value, ret_size);
+                if (value)
+                        return value;
+        }
+        return NULL;
+}
+
+const char *header_find(const struct pm_response *r, const char *name, size_t *ret_size) {
+        size_t i = 0, n;
+
+        return header_next(r, name, &i, ret_size ? ret_size : &n);
+}
+
+bool header_is(const struct pm_response *r, const char *name, const char *value) {
+        size_t n;
+        const char *v = header_find(r, name, &n);
+
+        return v && n == strlen(value) && strncasecmp(v, value, n) == 0;
+}
+
+int parse_seconds(const char *s, size_t n, uint64_t *ret) {
+        const char *end = s + n, *p = s;
+        uint64_t seconds = 0, fraction = 0, weight = SECOND_NS;
+
+        for (; p < end && is_digit(*p); p++)
+                seconds = MIN(seconds * 10 + (uint64_t) (*p - '0'), UINT64_MAX / SECOND_NS / 10);
+        if (p == s)
+                return -EINVAL;
+        if (p < end && *p == '.')
+                for (p++; p < end && is_digit(*p); p++) {
+                        weight /= 10;
+                        fraction += (uint64_t) (*p - '0') * weight;
+                }
+        while (p < end && is_space(*p))
+                p++;
+        /* A proxy may have joined repeated headers by a comma; the first counts. */
+        if (p < end && *p != ',')
+                return -EINVAL;
+        *ret = seconds == UINT64_MAX / SECOND_NS / 10 ? UINT64_MAX : seconds * SECOND_NS + fraction;
+        return 0;
+}
+
+/* ---- dates ---- */
+
+static bool read_number(const char **p, const char *end, int digits, int *ret) {
+        int v = 0;
+
+        if (end - *p < digits)
+                return false;
+        for (int i = 0; i < digits; i++, (*p)++) {
+                if (!is_digit(**p))
+                        return false;
+                v = v * 10 + (**p - '0');
+        }
+        *ret = v;
+        return true;
+}
+
+static bool read_text(const char **p, const char *end, const char *text) {
+        size_t n = strlen(text);
+
+        if ((size_t) (end - *p) < n || memcmp(*p, text, n) != 0)
+                return false;
+        *p += n;
+        return true;
+}
+
+static bool read_month(const char **p, const char *end, int *ret) {
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+        if (end - *p < 3)
+                return false;
+        for (int i = 0; i < 12; i++)
+                if (memcmp(*p, months + 3 * i, 3) == 0) {
+                        *ret = i + 1;
+                        *p += 3;
+                        return true;
+                }
+        return false;
+}
+
+static bool read_time(const char **p, const char *end, int *h, int *m, int *s) {
+        return read_number(p, end, 2, h) && read_text(p, end, ":") && read_number(p, end, 2, m) &&
+                read_text(p, end, ":") && read_number(p, end, 2, s);
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar, in years that begin in March, so that the leap day comes last. */
+static int64_t days_from_date(int year, int month, int day) {
+        int64_t y = month <= 2 ? year - 1 : year;
+        int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+        return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+}
+
+int parse_http_date(const char *s, size_t n, uint64_t *ret) {
+        const char *end = s + n, *p = s, *comma = memchr(s, ',', n);
+        int year, month, day, h, m, sec;
+
+        if (comma) {
+                /* "Sun, 06 Nov 1994 08:49:37 GMT" or, of old, "Sunday, 06-Nov-94 08:49:37 GMT" */
+                p = comma + 1;
+                if (!read_text(&p, end, " ") || !read_number(&p, end, 2, &day))
+                        return -EINVAL;
+                bool old = read_text(&p, end, "-");
+                if ((!old && !read_text(&p, end, " ")) || !read_month(&p, end, &month) ||
+                    !read_text(&p, end, old ? "-" : " ") || !read_number(&p, end, old ? 2 : 4, &year) ||
+                    !read_text(&p, end, " ") || !read_time(&p, end, &h, &m, &sec) || !read_text(&p, end, " GMT"))
+                        return -EINVAL;
+                /* These dates are about now, so that a century need not be guessed from a clock. */
+                if (old)
+                        year += year >= 70 ? 1900 : 2000;
+        } else {
+                /* "Sun Nov  6 08:49:37 1994", as asctime() writes it */
+                if (n < 4)
+                        return -EINVAL;
+                p += 3;
+                if (!read_text(&p, end, " ") || !read_month(&p, end, &month) || !read_text(&p, end, " "))
+                        return -EINVAL;
+                int digits = read_text(&p, end, " ") ? 1 : 2;
+                if (!read_number(&p, end, digits, &day) || !read_text(&p, end, " ") ||
+                    !read_time(&p, end, &h, &m, &sec) || !read_text(&p, end, " ") || !read_number(&p, end, 4, &year))
+                        return -EINVAL;
+        }
+        if (p != end || year < 1970 || year > 2500 || day < 1 || day > 31 || h > 23 || m > 59 || sec > 60)
+                return -EINVAL;
+        *ret = (uint64_t) (days_from_date(year, month, day) * 86400 + h * 3600 + m * 60 + sec) * SECOND_NS;
+        return 0;
+}
+
+/* From now on; 0 if it is past, or if nobody told us the time. */
+static uint64_t until(const struct pm_response *r, uint64_t instant_ns) {
+        return r->now_utc_ns > 0 && instant_ns > r->now_utc_ns ? instant_ns - r->now_utc_ns : 0;
+}
+
+uint64_t retry_after(const struct pm_response *r) {
+        uint64_t longest = 0, t;
+        const char *v;
+        size_t n;
+
+        for (size_t i = 0; (v = header_next(r, "Retry-After", &i, &n));) {
+                if (parse_seconds(v, n, &t) < 0) {
+                        if (parse_http_date(v, n, &t) < 0)
+                                continue;
+                        t = until(r, t);
+                }
+                longest = MAX(longest, t);
+        }
+        return MIN(longest, WAIT_MAX_NS);
+}
+
+/* ---- limits ---- */
+
+/* What is behind "X-RateLimit-", "X-Rate-Limit-", "RateLimit-"; NULL: another header. */
+static const char *limit_header(const char *name) {
+        static const char *const prefixes[] = { "ratelimit-", "rate-limit-" };
+
+        if (!name)
+                return NULL;
+        if (strncasecmp(name, "x-", 2) == 0)
+                name += 2;
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+                        return name + strlen(prefixes[i]);
+        return NULL;
+}
+
+/* Vendors write a reset in three ways; their sizes are so far apart that the number itself tells which. */
+static uint64_t reset_from_now(const struct pm_response *r, uint64_t t) {
+        if (t >= UINT64_C(100000000000) * SECOND_NS) /* milliseconds since 1970: 1973 and later */
+                return until(r, t / 1000);
+        if (t >= UINT64_C(100000000) * SECOND_NS) /* seconds since 1970: likewise */
+                return until(r, t);
+        return t;
+}
+
+void rate_limit(const struct pm_response *r, RateLimit *ret) {
+        *ret = (RateLimit) {};
+        for (size_t i = 0; i < MIN(r->n_headers, (size_t) HEADERS_MAX); i++) {
+                const char *what = limit_header(r->headers[i].name), *v;
+                uint64_t t;
+                size_t n;
+
+                if (!what || !(v = trim(r->headers[i].value, &n)) || parse_seconds(v, n, &t) < 0)
+                        continue;
+                if (strcasecmp(what, "remaining") == 0)
+                        ret->used_up = ret->used_up || t == 0;
+                else if (strcasecmp(what, "reset") == 0)
+                        ret->reset_ns = MAX(ret->reset_ns, MIN(reset_from_now(r, t), WAIT_MAX_NS));
+                else if (strcasecmp(what, "interval") == 0)
+                        ret->interval_ns = MAX(ret->interval_ns, MIN(t, WAIT_MAX_NS));
+        }
+}
