@@ -17,6 +17,11 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/document.c daemon/config/document.h \
 	daemon/config/load.c \
 	daemon/config/suggest.c daemon/config/suggest.h \
-	daemon/config/text.c daemon/config/text.h
+	daemon/config/text.c daemon/config/text.h \
+	daemon/providers/check.c daemon/providers/check.h \
+	daemon/providers/classify.c \
+	daemon/providers/providers.c daemon/providers/providers.h
 daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(JANSSON_CFLAGS)
-daemon_libpointsmand_la_LIBADD = daemon/libpointsmand-core.la basic/libbasic.la $(SYSTEMD_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) -ldl
+daemon_libpointsmand_la_LIBADD = \
+	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \
+	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) -ldl

@@ -19,6 +19,12 @@ tests_unit_test_client_SOURCES = tests/unit/test-client.c tests/unit/test.h
 tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-providers
+tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.h
+tests_unit_test_providers_CPPFLAGS = $(UNIT_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
+tests_unit_test_providers_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_providers_LDADD = daemon/libpointsmand.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.
@@ -28,3 +34,5 @@ EXTRA_DIST += \
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py
+
+include tests/plugins/local.mk

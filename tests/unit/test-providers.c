@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real plugins, loaded by the real loader, against what vendors answer: one JSON object a line. */
+#include <jansson.h>
+#include <math.h>
+
+#include "basic/macro.h"
+#include "basic/units.h"
+#include "daemon/providers/providers.h"
+#include "tests/unit/test.h"
+
+static Providers *providers;
+
+static int load(void **state) {
+        return providers_load(PLUGINS, &providers);
+}
+
+static int unload(void **state) {
+        providers = providers_free(providers);
+        return 0;
+}
+
+#define HEADERS_MAX 16
+
+/* An object, or an array of pairs where a name repeats. */
+static size_t read_headers(json_t *from, struct pm_header headers[HEADERS_MAX]) {
+        const char *name;
+        size_t i, n = 0;
+        json_t *v;
+
+        if (json_is_array(from))
+                json_array_foreach(from, i, v)
+                        headers[n++] = (struct pm_header) { json_string_value(json_array_get(v, 0)),
+                                                            json_string_value(json_array_get(v, 1)) };
+        else
+                json_object_foreach(from, name, v)
+                        headers[n++] = (struct pm_header) { name, json_string_value(v) };
+        assert_true(n <= HEADERS_MAX);
+        return n;
+}
+
+static uint64_t seconds(json_t *v) {
+        return (uint64_t) llround(json_number_value(v) * 1e9);
+}
+
+/* Says how a line went wrong; 0: it did not. */
+static int check_line(json_t *c, unsigned line) {
+        const struct pm_provider *p = providers_find(providers, json_string_value(json_object_get(c, "provider")));
+        const char *operation = json_string_value(json_object_get(c, "operation")), *text;
+        json_t *body = json_object_get(c, "body"), *v;
+        struct pm_header headers[HEADERS_MAX];
+        struct pm_classification ret;
+        unsigned wrong = 0;
+
+        assert_non_null(p);
+        struct pm_response r = {
+                .http_status = (int) json_integer_value(json_object_get(c, "http_status")),
+                .headers = headers,
+                .n_headers = read_headers(json_object_get(c, "headers"), headers),
+                .body = json_string_value(body),
+                .body_size = json_string_length(body),
+                .body_truncated = json_is_true(json_object_get(c, "truncated")),
+                .operation = provider_operation(p, operation ? operation : ""),
+                .probe = json_is_true(json_object_get(c, "probe")),
+                .authenticated = !json_is_false(json_object_get(c, "authenticated")),
+                .now_utc_ns = (v = json_object_get(c, "now")) ? seconds(v) : 1790000000 * NSEC_PER_SEC,
+        };
+        assert_true(!operation || r.operation);
+        providers_classify(p, &r, _CALL_ERROR_INVALID, &ret);
+
+#define EXPECT(name, condition) \
+        if ((v = json_object_get(c, "expected_" name)) && !(condition)) { \
+                char *want = json_dumps(v, JSON_ENCODE_ANY); \
+                print_error("line %u: " name " is not %s\n", line, want); \
+                free(want); \
+                wrong++; \
+        }
+        EXPECT("class", streq(enum_to_string(&verdict_names, ret.verdict), json_string_value(v)));
+        EXPECT("scope", streq(((const char *[]) { "node", "operation", "account" })[ret.scope], json_string_value(v)));
+        EXPECT("retryable", ret.retryable == json_is_true(v));
+        EXPECT("reachable", ret.reachable == json_is_true(v));
+        EXPECT("retry_after", ret.retry_after_ns == seconds(v));
+        EXPECT("cooldown", ret.cooldown_ns == seconds(v));
+        EXPECT("request_id", streq(ret.request_id, json_string_value(v)));
+        EXPECT("reason", streq(ret.reason, json_string_value(v)));
+        if (wrong > 0) {
+                text = json_string_value(body);
+                print_error("  %s %d %.200s\n  got %s, \"%s\", scope %d, retryable %d, reachable %d, wait %g, cool-down %g, "
+                            "id %s\n", p->name, r.http_status, text ? text : "(no body)",
+                            enum_to_string(&verdict_names, ret.verdict), ret.reason, (int) ret.scope, ret.retryable,
+                            ret.reachable, (double) ret.retry_after_ns / 1e9, (double) ret.cooldown_ns / 1e9,
+                            ret.request_id);
+        }
+        return wrong > 0;
+}
+
+static void check_file(const char *path, unsigned at_least) {
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        unsigned line = 0, wrong = 0;
+        char *text = NULL;
+        size_t size = 0;
+
+        assert_non_null(f);
+        while (getline(&text, &size, f) >= 0) {
+                json_error_t e;
+                json_t *c = json_loads(text, 0, &e);
+
+                line++;
+                if (!c)
+                        fail_msg("%s:%u: %s", path, line, e.text);
+                wrong += (unsigned) check_line(c, line);
+                json_decref(c);
+        }
+        free(text);
+        assert_true(line >= at_least);
+        if (wrong > 0)
+                fail_msg("%s: %u of %u lines", path, wrong, line);
+}
+
+static void vendors_samples(void **state) {
+        check_file(TEST_DATA "/provider_samples.jsonl", 50);
+}
+
+static void all_five_are_loaded(void **state) {
+        static const char *const names[] = { "google", "here", "mapbox", "samsara", "stripe" };
+
+        assert_int_equal(providers_n(providers), ELEMENTSOF(names));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const ProviderInfo *info = providers_get(providers, i);
+
+                if (info->error)
+                        fail_msg("%s: %s", info->path, info->error);
+                assert_string_equal(info->name, names[i]);
+                assert_ptr_equal(info->provider, providers_find(providers, names[i]));
+                assert_int_equal(info->abi, PM_PROVIDER_ABI);
+                assert_true(info->path[0] == '/' && info->title[0] && info->version[0]);
+        }
+        assert_null(providers_find(providers, "nobody"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(all_five_are_loaded),
+                cmocka_unit_test(vendors_samples),
+        };
+        return cmocka_run_group_tests(tests, load, unload);
+}
