@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_man_MANS += man/pointsmand.8
+dist_man_MANS += man/pointsman.conf.5

@@ -20,6 +20,12 @@ tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-config
+tests_unit_test_config_SOURCES = tests/unit/test-config.c tests/unit/test.h
+tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_config_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_config_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-providers
 tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.h
 tests_unit_test_providers_CPPFLAGS = $(UNIT_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'

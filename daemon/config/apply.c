@@ -346,9 +346,11 @@ static int apply_members(Walk *w, const SettingTable *t, const char *group, cons
 
         for (int i = 0; i < config_setting_length(from) && r >= 0; i++) {
                 const config_setting_t *e = config_setting_get_elem(from, (unsigned) i);
-                size_t up = enter(w, e->name);
                 bool is_group;
 
+                if (config_setting_type(e) == CONFIG_TYPE_NONE)
+                        continue; /* the parser stopped before its value, and that has been said */
+                size_t up = enter(w, e->name);
                 snprintf(name, sizeof(name), "%s%s%s", group, *group ? "." : "", e->name);
                 const Setting *s = find_row(t, name, &is_group);
                 if (s)

@@ -123,8 +123,8 @@ static void check_limits(Loader *l) {
         size_t nodes = 0;
 
         if (settings->n_services > d->router.services) {
-                snprintf(message, sizeof(message), "has %zu services; limits.services allows %u", settings->n_services, d->router.services);
-                loader_complain_about(l, "services", message, false);
+                snprintf(message, sizeof(message), "is %u; there are %zu services", d->router.services, settings->n_services);
+                loader_complain_about(l, "limits.services", message, false);
         }
         for (size_t i = 0; i < settings->n_services; i++) {
                 const ServiceSettings *s = settings->services + i;
@@ -138,8 +138,8 @@ static void check_limits(Loader *l) {
                 loader_complain_about(l, path, message, false);
         }
         if (nodes > d->router.nodes) {
-                snprintf(message, sizeof(message), "has %zu nodes in all; limits.nodes allows %u", nodes, d->router.nodes);
-                loader_complain_about(l, "services", message, false);
+                snprintf(message, sizeof(message), "is %u; there are %zu nodes in all", d->router.nodes, nodes);
+                loader_complain_about(l, "limits.nodes", message, false);
         }
 }
 

@@ -222,8 +222,8 @@ const char *setting_allowed(const Setting *s, char buffer[SETTING_TEXT_MAX]) {
                 [SETTING_BOOL] = "true or false",
                 [SETTING_PRICE_TIERS] = "a list of groups { up_to, price }",
                 [SETTING_OPTIONS] = "a group of strings",
-                [SETTING_NODES] = "a group of nodes, { name = { provider = \"…\"; … }; … }",
-                [SETTING_SERVICES] = "a group of services, { name = { nodes = { … }; … }; … }",
+                [SETTING_NODES] = "a group with a group for each node",
+                [SETTING_SERVICES] = "a group with a group for each service",
         };
         char number[SETTING_TEXT_MAX];
 
