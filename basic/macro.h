@@ -15,6 +15,8 @@
 #define _public_ __attribute__((visibility("default")))
 
 #define ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
+/* The structure that a member is part of. */
+#define container_of(pointer, type, member) ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))
 /* Each argument is evaluated once. The numbered names let one stand inside another. */
 #define _PICK(a, op, b, n) \
         ({ \

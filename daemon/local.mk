@@ -1,10 +1,45 @@
 # The brain alone: no I/O, no library but libm. The simulator, the benchmarks and the fuzzers link just this.
 noinst_LTLIBRARIES += daemon/libpointsmand-core.la
 daemon_libpointsmand_core_la_SOURCES = \
-	daemon/core/router.h \
+	daemon/core/apply.c daemon/core/apply.h \
+	daemon/core/breaker.c daemon/core/breaker.h \
+	daemon/core/budget.c daemon/core/budget.h \
+	daemon/core/circuit.c \
+	daemon/core/effects.c daemon/core/effects.h \
+	daemon/core/filter.c daemon/core/filter.h \
+	daemon/core/health.c \
+	daemon/core/latency.c daemon/core/latency.h \
+	daemon/core/learn.c \
+	daemon/core/lease.c daemon/core/lease.h \
+	daemon/core/names.c daemon/core/names.h \
+	daemon/core/node.c daemon/core/node.h \
+	daemon/core/price.c daemon/core/price.h \
+	daemon/core/probe.c \
+	daemon/core/random.h \
+	daemon/core/router-private.h \
+	daemon/core/router-report.c \
+	daemon/core/router-route.c \
+	daemon/core/router-status.c \
+	daemon/core/router.c daemon/core/router.h \
+	daemon/core/service.h \
 	daemon/core/setting.c daemon/core/setting.h \
 	daemon/core/settings.c daemon/core/settings.h \
-	daemon/core/types.c daemon/core/types.h
+	daemon/core/settle.c \
+	daemon/core/siphash.h \
+	daemon/core/stats.h \
+	daemon/core/strategy-cost-optimized.c \
+	daemon/core/strategy-geographic-proximity.c \
+	daemon/core/strategy-health-based.c \
+	daemon/core/strategy-hybrid-optimization.c \
+	daemon/core/strategy-least-connections.c \
+	daemon/core/strategy-least-response-time.c \
+	daemon/core/strategy-predictive-analytics.c \
+	daemon/core/strategy-round-robin.c \
+	daemon/core/strategy-weighted-round-robin.c \
+	daemon/core/strategy.c daemon/core/strategy.h \
+	daemon/core/timer.c daemon/core/timer.h \
+	daemon/core/types.c daemon/core/types.h \
+	daemon/core/window.c daemon/core/window.h
 daemon_libpointsmand_core_la_LIBADD = -lm
 
 # All of the daemon but its main.c.

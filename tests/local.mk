@@ -8,6 +8,8 @@ UNIT_TESTS =
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
+include tests/core.mk
+
 UNIT_TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/test.h
 tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)

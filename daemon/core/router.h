@@ -247,9 +247,11 @@ typedef struct ServiceStatus {
 typedef struct Counters {
         uint64_t decisions, reports, failures, fallbacks, refused, leases_expired, probes, effects_lost;
         uint32_t leases; /* open now */
-        Money reserved, settled, refunded; /* since start; settled + refunded + still reserved = all that was ever reserved,
-                                              plus what actual costs differed from estimates (see adjusted) */
-        Money adjusted;                    /* sum of (settled cost − estimate) over all settled calls */
+        /* Since the start: settled + refunded + outstanding = reserved + adjusted, always. */
+        Money reserved;    /* by all decisions ever */
+        Money outstanding; /* of that, by decisions not yet reported */
+        Money settled, refunded;
+        Money adjusted;    /* sum of (settled cost − estimate) over all settled calls */
 } Counters;
 
 size_t router_n_services(const Router *r);

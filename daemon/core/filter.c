@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/filter.h"
+
+#include "basic/macro.h"
+#include "daemon/core/price.h"
+
+/* A locked circuit comes after all others: time alone does not mend a refused credential. */
+#define LOCKED_NS WAIT_MAX_NS
+
+const char *skip_reason(Skip skip) {
+        static const char *const reasons[_SKIP_MAX] = {
+                [SKIP_DISABLED] = "disabled",
+                [SKIP_DRAINING] = "draining",
+                [SKIP_NO_PROVIDER] = "provider not loaded",
+                [SKIP_EXCLUDED] = "excluded or tried already",
+                [SKIP_OPEN] = "circuit open",
+                [SKIP_TRIAL] = "circuit half-open",
+                [SKIP_COOLING] = "cooling down",
+                [SKIP_OPERATION_COOLING] = "operation cooling down",
+                [SKIP_MAX_COST] = "over maxCost",
+                [SKIP_CEILING] = "over the emergency cost tier",
+                [SKIP_BUDGET] = "over the budget",
+                [SKIP_WARMING] = "warming up",
+                [SKIP_STANDBY] = "standby (weight 0)",
+        };
+
+        return reasons[skip];
+}
+
+void filter_init(Filter *f, Router *r, Service *s, const RouteRequest *q, uint64_t now_ns) {
+        *f = (Filter) {
+                .router = r,
+                .service = s,
+                .request = q,
+                .now_ns = now_ns,
+                .units = CLAMP(q->units, (Units) 0, UNITS_MAX),
+                .room = budget_room(&s->budget),
+        };
+}
+
+uint32_t filter_operation(Filter *f, const Node *n) {
+        if (!f->request->operation || !n->settings->provider)
+                return 0;
+        if (n->settings->provider != f->provider) {
+                f->provider = n->settings->provider;
+                f->provider_operation = node_find_operation(n, f->request->operation);
+        }
+        return f->provider_operation;
+}
+
+Money filter_cost(Filter *f, Node *n) {
+        const NodeHot *h = node_hot(n);
+        uint32_t operation;
+
+        if (h->flat)
+                return f->units == UNITS_ONE ? h->price : price_units(h->price, f->units);
+        operation = filter_operation(f, n);
+        node_month(n, f->router->utc_ns);
+        return node_price(n, operation, node_used(n, operation), f->units);
+}
+
+static Skip check_cost(Filter *f, Money cost) {
+        Money ceiling = f->service->settings.tier_price[TIER_EMERGENCY];
+
+        if (f->request->max_cost != MONEY_UNSET && cost > f->request->max_cost)
+                return SKIP_MAX_COST;
+        if (ceiling != MONEY_UNSET && cost > price_units(ceiling, f->units))
+                return SKIP_CEILING;
+        if (cost > f->room && cost > 0)
+                return SKIP_BUDGET;
+        return SKIP_NOT;
+}
+
+static Skip check_state(Filter *f, uint32_t i, NodeHot *h) {
+        if (h->admin != ADMIN_ENABLED)
+                return h->admin == ADMIN_DRAINING ? SKIP_DRAINING : SKIP_DISABLED;
+        if (!h->loaded)
+                return SKIP_NO_PROVIDER;
+        if (h->excluded == f->router->serial)
+                return SKIP_EXCLUDED;
+        if (h->breaker.circuit != CIRCUIT_CLOSED) {
+                if (h->breaker.circuit == CIRCUIT_OPEN)
+                        circuit_poll(f->router, f->service->nodes[i], f->now_ns);
+                if (h->breaker.circuit == CIRCUIT_OPEN)
+                        return SKIP_OPEN;
+        }
+        if (h->cooldown_ns > f->now_ns)
+                return SKIP_COOLING;
+        if (f->request->operation) {
+                Node *n = f->service->nodes[i];
+
+                if (n->operations[filter_operation(f, n)].cooldown_ns > f->now_ns)
+                        return SKIP_OPERATION_COOLING;
+        }
+        return h->breaker.circuit == CIRCUIT_HALF_OPEN ? SKIP_TRIAL : SKIP_NOT;
+}
+
+static void take(Filter *f, uint32_t i, Money cost) {
+        f->router->scratch_index[f->n] = i;
+        f->router->scratch_cost[f->n] = cost;
+        f->n++;
+}
+
+/* Those that were left out for a reason that no longer holds when nothing else is left. */
+static void take_skipped(Filter *f, Skip skip) {
+        for (uint32_t i = 0; i < f->service->n; i++)
+                if (f->router->scratch_reason[i] == skip) {
+                        f->router->scratch_reason[i] = SKIP_NOT;
+                        take(f, i, filter_cost(f, f->service->nodes[i]));
+                }
+}
+
+void filter_run(Filter *f) {
+        Router *r = f->router;
+        Service *s = f->service;
+
+        for (uint32_t i = 0; i < s->n; i++) {
+                NodeHot *h = node_fresh(s, i, f->now_ns);
+                Skip skip = check_state(f, i, h);
+                Money cost = 0;
+
+                if (skip == SKIP_NOT) {
+                        cost = filter_cost(f, s->nodes[i]);
+                        skip = check_cost(f, cost);
+                }
+                if (skip == SKIP_NOT && h->weight == 0)
+                        skip = SKIP_STANDBY;
+                if (skip == SKIP_NOT && h->ramp < 1 && random_unit(&r->random) >= (double) h->ramp)
+                        skip = SKIP_WARMING;
+                r->scratch_reason[i] = (uint8_t) skip;
+                f->skipped[skip]++;
+                if (skip == SKIP_NOT)
+                        take(f, i, cost);
+        }
+        if (f->n == 0 && f->skipped[SKIP_WARMING] > 0)
+                take_skipped(f, SKIP_WARMING);
+        if (f->n == 0 && f->skipped[SKIP_STANDBY] > 0)
+                take_skipped(f, SKIP_STANDBY);
+}
+
+static bool is_idempotent(Filter *f, const Node *n) {
+        const struct pm_operation *op;
+
+        if (f->request->idempotent >= 0)
+                return f->request->idempotent > 0;
+        op = node_operation(n, filter_operation(f, n));
+        return op && op->idempotent;
+}
+
+uint32_t filter_trial(Filter *f) {
+        for (uint32_t i = 0; i < f->service->n && f->skipped[SKIP_TRIAL] > 0; i++) {
+                Node *n = f->service->nodes[i];
+
+                if (f->router->scratch_reason[i] != SKIP_TRIAL || f->service->hot[i].breaker.permits == 0)
+                        continue;
+                /* What must not be done twice is no trial, as long as probes can do it. */
+                if (!is_idempotent(f, n) && node_is_probed(f->router, n) && f->n > 0)
+                        continue;
+                if (check_cost(f, filter_cost(f, n)) == SKIP_NOT)
+                        return i;
+        }
+        return NAMES_NONE;
+}
+
+uint32_t filter_last(Filter *f, uint64_t *ret_ready_ns) {
+        uint64_t soonest = NSEC_INFINITY;
+        uint32_t best = NAMES_NONE;
+
+        for (uint32_t i = 0; i < f->service->n; i++) {
+                const NodeHot *h = &f->service->hot[i];
+                Skip skip = f->router->scratch_reason[i];
+                Node *n = f->service->nodes[i];
+                uint64_t ready, rank;
+
+                if (skip != SKIP_OPEN && skip != SKIP_TRIAL && skip != SKIP_COOLING && skip != SKIP_OPERATION_COOLING)
+                        continue;
+                if (check_cost(f, filter_cost(f, n)) != SKIP_NOT) {
+                        f->skipped[check_cost(f, filter_cost(f, n))]++;
+                        continue;
+                }
+                ready = MAX(h->cooldown_ns, f->now_ns);
+                ready = MAX(ready, n->operations[filter_operation(f, n)].cooldown_ns);
+                if (h->breaker.circuit == CIRCUIT_OPEN)
+                        ready = MAX(ready, h->breaker.open_until_ns);
+                rank = ready + (h->breaker.locked ? LOCKED_NS : 0);
+                if (best == NAMES_NONE || rank < soonest ||
+                    (rank == soonest && h->success > f->service->hot[best].success)) {
+                        best = i;
+                        soonest = rank;
+                        *ret_ready_ns = ready;
+                }
+        }
+        return best;
+}

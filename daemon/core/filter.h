@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which nodes of a service may be chosen for a request, and why the others may not. */
+#pragma once
+
+#include "daemon/core/router-private.h"
+
+typedef enum Skip {
+        SKIP_NOT = 0, /* eligible */
+        SKIP_DISABLED,
+        SKIP_DRAINING,
+        SKIP_NO_PROVIDER,
+        SKIP_EXCLUDED,
+        SKIP_OPEN,
+        SKIP_TRIAL,   /* half-open: see filter_trial() */
+        SKIP_COOLING,
+        SKIP_OPERATION_COOLING,
+        SKIP_MAX_COST,
+        SKIP_CEILING,
+        SKIP_BUDGET,
+        SKIP_WARMING, /* left out this time; taken if nothing else is left */
+        SKIP_STANDBY, /* weight 0: taken if nothing else is left */
+        _SKIP_MAX,
+} Skip;
+
+const char *skip_reason(Skip skip);
+
+typedef struct Filter {
+        Router *router;
+        Service *service;
+        const RouteRequest *request;
+        uint64_t now_ns;
+        Units units;
+        Money room;            /* what fits the budget */
+
+        /* The operation in the last provider looked at; neighbours often share one. */
+        const struct pm_provider *provider;
+        uint32_t provider_operation;
+
+        uint32_t n;           /* eligible ones, in the router's scratch */
+        uint32_t skipped[_SKIP_MAX];
+} Filter;
+
+void filter_init(Filter *f, Router *r, Service *s, const RouteRequest *q, uint64_t now_ns);
+/* Fills the router's scratch: index and cost of the eligible nodes, and the reason for every node. */
+void filter_run(Filter *f);
+/* A half-open node that this request may try, or NAMES_NONE. */
+uint32_t filter_trial(Filter *f);
+/* The node likeliest to work soonest among those that are open or cooling and would otherwise do; NAMES_NONE: none.
+ * ret_ready_ns: when. */
+uint32_t filter_last(Filter *f, uint64_t *ret_ready_ns);
+
+uint32_t filter_operation(Filter *f, const Node *n);
+Money filter_cost(Filter *f, Node *n);

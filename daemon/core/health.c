@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How well a node is: a score from 0 to 100, and a state that does not flutter. */
+#include "basic/macro.h"
+#include "daemon/core/router-private.h"
+
+/* To enter a state takes more than to stay in it. */
+#define HEALTHY_ENTER 80
+#define HEALTHY_LEAVE 70
+#define UNHEALTHY_ENTER 30
+#define UNHEALTHY_LEAVE 45
+
+/* Calls that the last minute must have seen (faded), or a probe in the last two intervals; else health is unknown. */
+#define EVIDENCE_MIN 1.0
+
+#define MEDIAN_NS NSEC_PER_SEC
+
+/* Half the points are gone when the errors beyond the expected ones have used up the service's error budget. */
+static double success_points(const Node *n, double success) {
+        double excess = n->settings->expected_success_rate - success;
+
+        return excess <= 0 ? 1 : MAX(0.0, 1 - 0.5 * excess / service_threshold(n->service));
+}
+
+/* Up to 1.5 times the median is ordinary; at six times half the points are gone. */
+static double latency_points(const Service *s, double latency_ns) {
+        double ratio;
+
+        if (latency_ns <= 0 || s->median_ns <= 0)
+                return 1;
+        ratio = latency_ns / s->median_ns;
+        return ratio <= 1.5 ? 1 : MAX(0.5, 1 - 0.5 * (ratio - 1.5) / 4.5);
+}
+
+static double limit_points(Window *w, uint64_t now_ns) {
+        uint32_t calls;
+
+        window_advance(w, now_ns);
+        calls = w->minute[WINDOW_CALLS];
+        if (calls < 5)
+                return 1;
+        return MAX(0.5, 1 - 2.0 * w->minute[WINDOW_RATE_LIMITED] / calls);
+}
+
+static bool probe_is_recent(const Node *n, uint64_t now_ns) {
+        return n->probed_ns > 0 && now_ns - n->probed_ns <= 2 * n->service->settings.health_check_interval_ns;
+}
+
+static Health state_of(const Node *n, const NodeHot *h, double score, uint64_t now_ns) {
+        if (h->breaker.circuit == CIRCUIT_OPEN)
+                return HEALTH_UNHEALTHY;
+        if (success_evidence(&n->success, now_ns) < EVIDENCE_MIN && !probe_is_recent(n, now_ns))
+                return HEALTH_UNKNOWN;
+        if (score >= HEALTHY_ENTER || (score >= HEALTHY_LEAVE && h->health == HEALTH_HEALTHY))
+                return HEALTH_HEALTHY;
+        if (score < UNHEALTHY_ENTER || (score < UNHEALTHY_LEAVE && h->health == HEALTH_UNHEALTHY))
+                return HEALTH_UNHEALTHY;
+        return HEALTH_DEGRADED;
+}
+
+static void swap(double *a, double *b) {
+        double t = *a;
+
+        *a = *b;
+        *b = t;
+}
+
+/* The k-th smallest (Hoare's selection). */
+static double select_nth(double *v, size_t n, size_t k) {
+        size_t low = 0, high = n - 1;
+
+        while (low < high) {
+                double pivot = v[low + (high - low) / 2];
+                size_t i = low, j = high;
+
+                for (;;) {
+                        while (v[i] < pivot)
+                                i++;
+                        while (v[j] > pivot)
+                                j--;
+                        if (i >= j)
+                                break;
+                        swap(&v[i++], &v[j--]);
+                }
+                if (k <= j)
+                        high = j;
+                else
+                        low = j + 1;
+        }
+        return v[k];
+}
+
+/* The lower one of two, so that of two nodes the slow one stands out against the fast one. */
+void service_refresh_median(Service *s, double *scratch, uint64_t now_ns) {
+        uint32_t known = 0;
+
+        s->median_until_ns = now_ns + MEDIAN_NS;
+        for (uint32_t i = 0; i < s->n; i++) {
+                double x = latency_expected(&s->nodes[i]->latency, now_ns);
+
+                if (x > 0)
+                        scratch[known++] = x;
+        }
+        s->median_ns = known > 0 ? select_nth(scratch, known, (known - 1) / 2) : 0;
+}
+
+void node_refresh(Node *n, uint64_t now_ns) {
+        NodeHot *h = node_hot(n);
+        double success = success_estimate(&n->success, n->settings->expected_success_rate, now_ns), score;
+
+        h->fresh_until_ns = now_ns + FRESH_NS;
+        h->success = (float) success;
+        h->evidence = (float) success_evidence(&n->success, now_ns);
+        h->latency_ns = n->latency.sampled_ns > 0 ? latency_expected(&n->latency, now_ns) : 0;
+        h->ramp = (float) breaker_ramp(&h->breaker, now_ns);
+
+        score = 100 * success_points(n, success) * latency_points(n->service, h->latency_ns) * limit_points(&n->window, now_ns);
+        if (probe_is_recent(n, now_ns) && verdict_is_failure((Verdict) n->last_probe))
+                score *= 0.7;
+        if (h->breaker.circuit == CIRCUIT_OPEN)
+                score = 0;
+        else if (h->breaker.circuit == CIRCUIT_HALF_OPEN)
+                score *= 0.5;
+        h->score = (float) score;
+        h->health = (uint8_t) state_of(n, h, score, now_ns);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/lease.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "basic/macro.h"
+
+int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t now_ns) {
+        uint32_t users = 16;
+
+        while (users / 2 < limits->leases && users < UINT32_C(1) << 31)
+                users *= 2;
+        *l = (Leases) {
+                .table = calloc(limits->leases, sizeof(Lease)),
+                .max = limits->leases,
+                .per_user = limits->leases_per_user,
+                .free = LEASE_NONE,
+                .key = { random_u64(random), random_u64(random) },
+                .users = calloc(users, sizeof(UserLeases)),
+                .users_mask = users - 1,
+                .hand = now_ns >> WHEEL_SHIFT,
+        };
+        for (int i = 0; i < WHEEL_SLOTS; i++)
+                l->wheel[i] = LEASE_NONE;
+        if (!l->table || !l->users) {
+                leases_done(l);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void leases_done(Leases *l) {
+        free(l->table);
+        free(l->users);
+        *l = (Leases) {};
+}
+
+/* ---- how many each user has ---- */
+
+static uint32_t user_home(const Leases *l, uint32_t uid) {
+        return (uint32_t) (uid * UINT64_C(0x9e3779b97f4a7c15) >> 32) & l->users_mask;
+}
+
+static uint32_t user_place(const Leases *l, uint32_t uid) {
+        uint32_t i = user_home(l, uid);
+
+        while (l->users[i].n > 0 && l->users[i].uid != uid)
+                i = (i + 1) & l->users_mask;
+        return i;
+}
+
+static void user_remove(Leases *l, uint32_t uid) {
+        uint32_t hole = user_place(l, uid);
+
+        if (--l->users[hole].n > 0)
+                return;
+        /* Whoever was pushed past the hole moves back, so that searches end at the first empty place. */
+        for (uint32_t i = (hole + 1) & l->users_mask; l->users[i].n > 0; i = (i + 1) & l->users_mask) {
+                uint32_t home = user_home(l, l->users[i].uid);
+
+                if (((i - home) & l->users_mask) >= ((i - hole) & l->users_mask)) {
+                        l->users[hole] = l->users[i];
+                        l->users[i].n = 0;
+                        hole = i;
+                }
+        }
+}
+
+bool leases_room(const Leases *l, uint32_t uid, bool counted) {
+        return l->n < l->max && (!counted || l->users[user_place(l, uid)].n < l->per_user);
+}
+
+/* ---- the wheel ---- */
+
+static uint32_t wheel_slot(const Lease *lease) {
+        return (uint32_t) (lease->deadline_ns >> WHEEL_SHIFT) % WHEEL_SLOTS;
+}
+
+static void wheel_add(Leases *l, uint32_t i) {
+        uint32_t slot = wheel_slot(&l->table[i]), first = l->wheel[slot];
+
+        l->table[i].next = LEASE_NONE;
+        if (first == LEASE_NONE) {
+                l->wheel[slot] = l->table[i].previous = i;
+                l->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
+                return;
+        }
+        l->table[i].previous = l->table[first].previous;
+        l->table[l->table[first].previous].next = i;
+        l->table[first].previous = i;
+}
+
+static void wheel_remove(Leases *l, uint32_t i) {
+        Lease *lease = &l->table[i];
+        uint32_t slot = wheel_slot(lease), first = l->wheel[slot];
+
+        if (lease->next != LEASE_NONE)
+                l->table[lease->next].previous = lease->previous;
+        else
+                l->table[first].previous = lease->previous;
+        if (i != first)
+                l->table[lease->previous].next = lease->next;
+        else {
+                l->wheel[slot] = lease->next;
+                if (lease->next == LEASE_NONE)
+                        l->occupied[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+        }
+}
+
+/* The first occupied slot at or after hand, at most a turn away; UINT64_MAX: none. */
+static uint64_t wheel_next(const Leases *l) {
+        uint32_t first = (uint32_t) (l->hand % WHEEL_SLOTS);
+
+        for (uint32_t i = 0; i <= WHEEL_SLOTS / 64; i++) {
+                uint32_t word = (first / 64 + i) % (WHEEL_SLOTS / 64);
+                uint64_t bits = l->occupied[word];
+
+                if (i == 0)
+                        bits &= ~UINT64_C(0) << first % 64;
+                else if (i == WHEEL_SLOTS / 64)
+                        bits &= ~(~UINT64_C(0) << first % 64);
+                if (bits) {
+                        uint32_t slot = word * 64 + (uint32_t) __builtin_ctzll(bits);
+
+                        return l->hand + (slot - first) % WHEEL_SLOTS;
+                }
+        }
+        return UINT64_MAX;
+}
+
+Lease *leases_due(Leases *l, uint64_t now_ns) {
+        uint64_t now = now_ns >> WHEEL_SHIFT, slot = l->n > 0 ? wheel_next(l) : UINT64_MAX;
+        Lease *first;
+
+        if (slot > now) {
+                l->hand = MAX(l->hand, now);
+                return NULL;
+        }
+        l->hand = slot;
+        first = &l->table[l->wheel[slot % WHEEL_SLOTS]];
+        /* They stand in the order in which they were opened; of a slot that is running the first is due first, or nearly so. */
+        return slot < now || first->deadline_ns <= now_ns ? first : NULL;
+}
+
+uint64_t leases_next_ns(const Leases *l) {
+        uint64_t slot = l->n > 0 ? wheel_next(l) : UINT64_MAX;
+
+        return slot == UINT64_MAX ? NSEC_INFINITY : l->table[l->wheel[slot % WHEEL_SLOTS]].deadline_ns;
+}
+
+/* ---- leases ---- */
+
+Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns) {
+        uint32_t i = l->free;
+        Lease *lease;
+
+        if (i != LEASE_NONE)
+                l->free = l->table[i].next;
+        else
+                i = l->touched++;
+        l->n++;
+        lease = &l->table[i];
+        memset(lease, 0, offsetof(Lease, tried));
+        lease->tag = siphash_u64(&l->key, ++l->serial);
+        lease->tag += lease->tag == 0;
+        lease->uid = uid;
+        lease->counted = counted;
+        /* Within the turn that is ahead of the hand, however long nobody has turned it. */
+        lease->deadline_ns = CLAMP(deadline_ns, l->hand << WHEEL_SHIFT, (l->hand + WHEEL_SLOTS - 1) << WHEEL_SHIFT);
+        wheel_add(l, i);
+        if (counted) {
+                UserLeases *user = &l->users[user_place(l, uid)];
+
+                user->uid = uid;
+                user->n++;
+        }
+        return lease;
+}
+
+void lease_close(Leases *l, Lease *lease) {
+        uint32_t i = (uint32_t) (lease - l->table);
+
+        wheel_remove(l, i);
+        if (lease->counted)
+                user_remove(l, lease->uid);
+        lease->tag = 0;
+        lease->next = l->free;
+        l->free = i;
+        l->n--;
+}
+
+static char *put_hex(char *p, uint64_t v, int digits) {
+        for (int i = digits - 1; i >= 0; i--, v >>= 4)
+                p[i] = "0123456789abcdef"[v & 15];
+        return p + digits;
+}
+
+void lease_id(const Leases *l, const Lease *lease, char ret[DECISION_ID_MAX + 1]) {
+        char *p = put_hex(ret, (uint64_t) (lease - l->table), 8);
+
+        *put_hex(p, lease->tag, 16) = 0;
+}
+
+static bool get_hex(const char *s, int digits, uint64_t *ret) {
+        uint64_t v = 0;
+
+        for (int i = 0; i < digits; i++) {
+                char c = s[i];
+                unsigned d = c >= '0' && c <= '9' ? (unsigned) (c - '0') : c >= 'a' && c <= 'f' ? (unsigned) (c - 'a' + 10) : 16;
+
+                if (d > 15) /* the end of the string too */
+                        return false;
+                v = v << 4 | d;
+        }
+        *ret = v;
+        return true;
+}
+
+Lease *lease_find(Leases *l, const char *id, uint32_t uid, bool privileged) {
+        uint64_t i, tag;
+
+        if (!get_hex(id, 8, &i) || !get_hex(id + 8, 16, &tag) || id[DECISION_ID_MAX] || i >= l->touched || tag == 0)
+                return NULL;
+        if (l->table[i].tag != tag || (l->table[i].uid != uid && !privileged))
+                return NULL;
+        return &l->table[i];
+}

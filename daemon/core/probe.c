@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a node is to be probed, and what an answer does. */
+#include "basic/macro.h"
+#include "daemon/core/router-private.h"
+
+#define PROBE_JITTER 0.1
+/* Between the probes of a half-open node, which is to be back soon if it can. */
+#define TRIAL_NS NSEC_PER_SEC
+
+bool node_is_probed(const Router *r, const Node *n) {
+        return r->probing && n->service->settings.health_check_interval_ns > 0 && n->settings->provider &&
+               node_hot(n)->admin != ADMIN_DISABLED;
+}
+
+void probe_soon(Router *r, Node *n, uint64_t in_ns, uint64_t now_ns) {
+        timer_arm(&r->timers, &n->probe_timer, now_ns + in_ns);
+}
+
+void probe_schedule(Router *r, Node *n, uint64_t now_ns) {
+        uint64_t interval = n->service->settings.health_check_interval_ns;
+
+        if (node_is_probed(r, n))
+                probe_soon(r, n, random_jitter(&r->random, interval, PROBE_JITTER), now_ns);
+        else
+                timer_disarm(&r->timers, &n->probe_timer);
+}
+
+void router_set_probing(Router *r, bool on, uint64_t now_ns) {
+        now_ns = router_advance(r, now_ns);
+        if (r->probing == on)
+                return;
+        r->probing = on;
+        for (uint32_t i = 0; i < r->n_slots; i++) {
+                Node *n = r->nodes[i];
+
+                if (!n)
+                        continue;
+                n->probe_id = 0;
+                if (node_is_probed(r, n)) /* the first round is spread over a whole interval */
+                        probe_soon(r, n, random_below(&r->random, n->service->settings.health_check_interval_ns), now_ns);
+                else
+                        timer_disarm(&r->timers, &n->probe_timer);
+                /* A locked circuit waits for a probe; where none can come any more, time must open it. */
+                if (node_hot(n)->breaker.circuit == CIRCUIT_OPEN && n->breaker_timer.place == 0)
+                        timer_arm(&r->timers, &n->breaker_timer, MAX(node_hot(n)->breaker.open_until_ns, now_ns));
+        }
+}
+
+void probe_due(Router *r, Node *n, uint64_t now_ns) {
+        Effect *e;
+
+        probe_schedule(r, n, now_ns);
+        if (!node_is_probed(r, n))
+                return;
+        e = effects_push(&r->effects, EFFECT_PROBE_DUE);
+        if (!e)
+                return;
+        n->probe_id = (uint64_t) ++r->probe_serial << 32 | n->slot;
+        r->counters.probes++;
+        e->probe.id = n->probe_id;
+        e->probe.node = n;
+        e->probe.provider = n->settings->provider;
+}
+
+int router_probe_node(Router *r, uint64_t probe, const Node **ret) {
+        uint32_t slot = (uint32_t) probe;
+        Node *n = slot < r->n_slots ? r->nodes[slot] : NULL;
+
+        if (!n || probe == 0 || n->probe_id != probe)
+                return ROUTE_NO_SUCH_DECISION;
+        *ret = n;
+        return 0;
+}
+
+int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t now_ns, Verdict *ret) {
+        const Node *found = NULL;
+        Verdict verdict = o->verdict;
+        Breaker *b;
+        Node *n;
+
+        now_ns = router_advance(r, now_ns);
+        if (router_probe_node(r, probe, &found) != 0)
+                return ROUTE_NO_SUCH_DECISION;
+        n = r->nodes[found->slot];
+        b = &node_hot(n)->breaker;
+
+        /* "No" to a probe that showed no credential is an answer all the same. */
+        if (verdict == PM_AUTHENTICATION_FAILURE && o->reachable && !n->settings->credential)
+                verdict = PM_OK;
+        if ((unsigned) verdict >= _PM_VERDICT_MAX)
+                verdict = PM_UNKNOWN;
+        n->probe_id = 0;
+        n->probed_ns = MAX(now_ns, UINT64_C(1));
+        n->last_probe = (int) verdict;
+        node_stale(n);
+
+        node_learn(r, n, &(Observation) {
+                .verdict = verdict,
+                .scope = o->scope,
+                .generation = b->generation,
+                .probe = true,
+                .retry_after_ns = o->retry_after_ns,
+                .cooldown_ns = o->cooldown_ns,
+        }, now_ns);
+        if (b->circuit == CIRCUIT_HALF_OPEN && node_is_probed(r, n))
+                probe_soon(r, n, TRIAL_NS, now_ns);
+        *ret = verdict;
+        return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that make up the router share. */
+#pragma once
+
+#include "daemon/core/effects.h"
+#include "daemon/core/lease.h"
+#include "daemon/core/names.h"
+#include "daemon/core/service.h"
+
+/* The longest that a caller may be told to wait, and a node left alone on a vendor's word. */
+#define WAIT_MAX_NS (24 * NSEC_PER_HOUR)
+
+struct Router {
+        RouterLimits limits;
+        uint64_t now_ns;
+        uint64_t utc_ns;        /* at now_ns */
+        Random random;
+        uint64_t serial;        /* of decisions, also the mark in NodeHot.excluded */
+        bool probing;
+        uint32_t probe_serial;
+
+        Service **services;
+        uint32_t n_services;
+        Node **nodes;           /* by slot; NULL: free */
+        uint32_t n_slots;
+        Names service_names, node_names;
+
+        Timers timers;
+        Leases leases;
+        Effects effects;
+        Counters counters;
+
+        /* Scratch for one decision, as long as the largest service. */
+        uint32_t scratch_size;
+        uint32_t *scratch_index;
+        uint8_t *scratch_reason;
+        double *scratch_score;
+        Money *scratch_cost;
+        Candidate candidates[NODES_LISTED_MAX];
+};
+
+/* Takes an earlier time than the last as the last, and brings the wall clock along. Returns the time to go by. */
+uint64_t router_advance(Router *r, uint64_t now_ns);
+
+/* ---- health.c ---- */
+
+/* Works out what follows from the signals of a node; see NodeHot. */
+void node_refresh(Node *n, uint64_t now_ns);
+static inline NodeHot *node_fresh(Service *s, uint32_t i, uint64_t now_ns) {
+        if (now_ns >= s->hot[i].fresh_until_ns)
+                node_refresh(s->nodes[i], now_ns);
+        return &s->hot[i];
+}
+/* scratch: room for one value a node. */
+void service_refresh_median(Service *s, double *scratch, uint64_t now_ns);
+static inline void node_stale(Node *n) {
+        node_hot(n)->fresh_until_ns = 0;
+}
+
+/* ---- circuit.c: a node's breaker, with its timer, events and probes ---- */
+
+void circuit_open(Router *r, Node *n, const char *why, Verdict verdict, uint64_t now_ns);
+void circuit_half_open(Router *r, Node *n, uint64_t now_ns);
+void circuit_close(Router *r, Node *n, uint64_t now_ns);
+/* The open time is over? Then half-open. */
+void circuit_poll(Router *r, Node *n, uint64_t now_ns);
+/* The timer of its open time went off. */
+void circuit_timeout(Router *r, Node *n, uint64_t now_ns);
+
+/* ---- learn.c ---- */
+
+typedef struct Observation {
+        Verdict verdict;
+        enum pm_scope scope;
+        uint32_t operation;      /* see OperationState */
+        uint32_t generation;     /* of the breaker when the call began */
+        bool probe;
+        uint64_t latency_ns, retry_after_ns, cooldown_ns;
+} Observation;
+
+/* What the outcome of a call or a probe says about its node, and about those that share its account. */
+void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns);
+static inline bool verdict_is_failure(Verdict v) {
+        return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT && v != PM_UNKNOWN;
+}
+
+/* ---- settle.c ---- */
+
+/* Ends a lease and settles its cost; returns what was charged. */
+Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns);
+/* Ends a lease that nobody reported. */
+void lease_expire(Router *r, Lease *lease, uint64_t now_ns);
+/* Ends those that nobody reported in time, at most so many; returns how many. */
+unsigned leases_sweep(Router *r, unsigned max, uint64_t now_ns);
+void budget_alerts(Router *r, Service *s, uint64_t now_ns);
+
+/* ---- router-route.c ---- */
+
+int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *before, uint64_t now_ns, Decision *ret,
+                 RouteRefusal *ret_refusal);
+
+/* ---- probe.c ---- */
+
+bool node_is_probed(const Router *r, const Node *n);
+void probe_schedule(Router *r, Node *n, uint64_t now_ns);
+void probe_soon(Router *r, Node *n, uint64_t in_ns, uint64_t now_ns);
+void probe_due(Router *r, Node *n, uint64_t now_ns);

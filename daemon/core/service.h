@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A service: its nodes, its money, and what its strategies remember from one decision to the next. */
+#pragma once
+
+#include "daemon/core/node.h"
+
+struct Service {
+        ServiceSettings settings; /* owned */
+        Node **nodes;
+        NodeHot *hot;             /* of the node with the same index */
+        uint32_t n;
+        bool keep;                /* while new settings are put in force */
+
+        Budget budget;
+        Window window;
+        uint64_t decisions, failures;
+
+        double median_ns;         /* of its nodes' expected latencies; 0: unknown */
+        uint64_t median_until_ns; /* when it is to be worked out again */
+
+        uint32_t rotation;        /* ROUND_ROBIN: the index after the last choice */
+};
+
+static inline NodeHot *node_hot(const Node *n) {
+        return &n->service->hot[n->index];
+}
+
+static inline double service_threshold(const Service *s) {
+        double t = s->settings.failover_threshold;
+
+        return t > 0 && t <= 1 ? t : 1;
+}

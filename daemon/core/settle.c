@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a lease ends, and what that costs. */
+#include <stdio.h>
+
+#include "basic/macro.h"
+#include "daemon/core/router-private.h"
+
+/* The units count for the volume price as they are promised, so that calls in flight do not all get the cheap one. */
+static void correct_units(Node *n, const Lease *lease, uint32_t operation, Units units, uint64_t utc_ns) {
+        Units difference = units - lease->units;
+
+        node_month(n, utc_ns);
+        if (lease->month_start_ns == n->month.start_ns) {
+                n->used += difference;
+                n->operations[operation].used += difference;
+        } else { /* promised last month, used in this */
+                n->used += units;
+                n->operations[operation].used += units;
+        }
+}
+
+static void charge(Router *r, Node *n, Money cost) {
+        meter_advance(&n->hour, PERIOD_HOURLY, r->utc_ns);
+        meter_advance(&n->period, n->service->budget.period.period, r->utc_ns);
+        n->hour.spent = money_add(n->hour.spent, cost);
+        n->period.spent = money_add(n->period.spent, cost);
+}
+
+static uint32_t lease_operation(const Lease *lease, const Node *n) {
+        return lease->operation <= n->n_operations ? lease->operation : 0;
+}
+
+static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o) {
+        uint32_t operation = lease_operation(lease, n);
+        Budget *b = &n->service->budget;
+        Units units = o->units >= 0 ? MIN(o->units, UNITS_MAX) : lease->units;
+        Money cost;
+
+        budget_advance(b, r->utc_ns);
+        if (o->verdict == PM_NOT_SENT) {
+                correct_units(n, lease, operation, 0, r->utc_ns);
+                budget_refund(b, lease->estimate);
+                r->counters.outstanding -= lease->estimate;
+                r->counters.refunded = money_add(r->counters.refunded, lease->estimate);
+                return 0;
+        }
+        if (o->cost != MONEY_UNSET)
+                cost = CLAMP(o->cost, (Money) 0, MONEY_MAX);
+        else if (units == lease->units)
+                cost = lease->estimate;
+        else
+                cost = node_price(n, operation, lease->used_before, units);
+        correct_units(n, lease, operation, units, r->utc_ns);
+        budget_settle(b, lease->estimate, cost);
+        charge(r, n, cost);
+        r->counters.outstanding -= lease->estimate;
+        r->counters.settled = money_add(r->counters.settled, cost);
+        r->counters.adjusted = money_add(r->counters.adjusted, cost - lease->estimate);
+        budget_alerts(r, n->service, r->now_ns);
+        return cost;
+}
+
+Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
+        Node *n = r->nodes[lease->node];
+        NodeHot *h = node_hot(n);
+        Money cost = settle_money(r, lease, n, o);
+
+        h->in_flight--;
+        if (lease->permit && h->breaker.circuit == CIRCUIT_HALF_OPEN && lease->generation == h->breaker.generation)
+                h->breaker.permits++;
+        n->verdicts[o->verdict]++;
+        if (o->verdict != PM_NOT_SENT)
+                n->calls++;
+        if (verdict_is_failure(o->verdict)) {
+                n->failures++;
+                n->service->failures++;
+                r->counters.failures++;
+        }
+        node_learn(r, n, &(Observation) {
+                .verdict = o->verdict,
+                .scope = o->scope,
+                .operation = lease_operation(lease, n),
+                .generation = lease->generation,
+                .latency_ns = o->latency_ns,
+                .retry_after_ns = o->retry_after_ns,
+                .cooldown_ns = o->cooldown_ns,
+        }, now_ns);
+        lease_close(&r->leases, lease);
+        return cost;
+}
+
+void lease_expire(Router *r, Lease *lease, uint64_t now_ns) {
+        r->counters.leases_expired++;
+        lease_settle(r, lease, &(Outcome) { .verdict = PM_UNKNOWN, .units = -1, .cost = MONEY_UNSET }, now_ns);
+}
+
+unsigned leases_sweep(Router *r, unsigned max, uint64_t now_ns) {
+        unsigned n = 0;
+        Lease *lease;
+
+        for (; n < max && (lease = leases_due(&r->leases, now_ns)); n++)
+                lease_expire(r, lease, now_ns);
+        return n;
+}
+
+static void tell_alert(Router *r, Service *s, Allowance *a, const char *limit, uint64_t now_ns) {
+        unsigned level = allowance_alert(a, s->settings.budget_alert_threshold);
+        Event *e;
+
+        if (level == 0)
+                return;
+        e = effects_event(&r->effects, EVENT_COST_ALERT,
+                          level == ALERT_EXHAUSTED ? SEVERITY_CRITICAL : level == ALERT_NEARLY ? SEVERITY_HIGH : SEVERITY_MEDIUM,
+                          now_ns);
+        if (!e)
+                return;
+        e->service_name = s->settings.name;
+        e->cost = a->meter.spent;
+        e->limit = a->limit;
+        e->ratio = a->limit > 0 ? (double) a->meter.spent / (double) a->limit : 1;
+        snprintf(e->message, sizeof(e->message), "%s: $%.2f of $%.2f are spent (%s)%s", s->settings.name,
+                 (double) a->meter.spent / (double) MONEY_PER_DOLLAR, (double) a->limit / (double) MONEY_PER_DOLLAR, limit,
+                 level == ALERT_EXHAUSTED ? "; the limit is used up" : "");
+}
+
+void budget_alerts(Router *r, Service *s, uint64_t now_ns) {
+        tell_alert(r, s, &s->budget.hour, budget_limit_name(LIMIT_HOUR), now_ns);
+        tell_alert(r, s, &s->budget.period, budget_limit_name(LIMIT_PERIOD), now_ns);
+}
