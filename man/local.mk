@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_man_MANS += man/pointsmand.8
 dist_man_MANS += man/pointsman.conf.5
+dist_man_MANS += man/pointsman-prober.8

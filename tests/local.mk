@@ -33,12 +33,19 @@ tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.
 tests_unit_test_providers_CPPFLAGS = $(UNIT_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
 tests_unit_test_providers_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_providers_LDADD = daemon/libpointsmand.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-prober
+tests_unit_test_prober_SOURCES = tests/unit/test-prober.c tests/unit/test.h
+tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_prober_CFLAGS = $(UNIT_CFLAGS) $(CURL_CFLAGS)
+tests_unit_test_prober_LDADD = prober/libprober.la $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.
 EXTRA_DIST += \
-	tests/harness/__init__.py tests/harness/parts.py tests/harness/process.py tests/harness/varlink.py \
-	tests/integration/conftest.py tests/integration/test_harness.py
+	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/parts.py tests/harness/process.py \
+	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
+	tests/integration/test_prober.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py

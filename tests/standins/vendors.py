@@ -61,16 +61,19 @@ class Vendor:
         raise NotImplementedError
 
     def answer(self, request):
-        """Keys that begin with "bad" are refused, all others are taken."""
+        """Keys that begin with "bad" are refused, all others are taken (Mapbox: if they look like a token)."""
         key = self.key(request)
         if self.wants_key(request) and not key:
             return self.without_key(request)
-        if key and key.startswith("bad"):
+        if key and self.is_bad(key):
             return self.with_bad_key(request)
         return self.good(request) or composed(404, self.not_found)
 
     def wants_key(self, _request):
         return True
+
+    def is_bad(self, key):
+        return key.startswith("bad")
 
     # ---- what goes wrong at the vendor, by the name of the fault ----
 
@@ -134,6 +137,9 @@ class Mapbox(Vendor):
     def key(self, request):
         return request.query.get("access_token")
 
+    def is_bad(self, key):
+        return key[:3] not in ("pk.", "sk.", "tk.")
+
     def without_key(self, request):
         if request.path == "/tokens/v2":
             return composed(422, {"message": "access_token is required"})
@@ -141,7 +147,7 @@ class Mapbox(Vendor):
 
     def with_bad_key(self, request):
         if request.path == "/tokens/v2":
-            return composed(200, {"code": "TokenInvalid"})
+            return composed(200, {"code": "TokenMalformed"})
         return composed(401, {"message": "Not Authorized - Invalid Token"})
 
     def rate_limit(self, request, retry_after=None):

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pointsman-prober against the provider stand-ins, with a daemon that the test controls."""
+
+import json
+import os
+import time
+
+import pytest
+
+from harness import parts, process
+from harness.fake_daemon import FakeDaemon
+
+SECRET = "sk_test_p1anted+/=%~secret"
+ENCODED = "sk_test_p1anted%2B%2F%3D%25~secret"
+
+
+@pytest.fixture
+def daemon(run_dir):
+    with FakeDaemon(run_dir + "/daemon.sock") as d:
+        yield d
+
+
+@pytest.fixture
+def credentials_dir(run_dir):
+    path = os.path.join(run_dir, "credentials")
+    os.mkdir(path, 0o700)
+    return path
+
+
+def put_credential(directory, name, text, mode=0o600):
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, mode)
+
+
+def test_a_good_answer_with_its_times(daemon, prober, standins):
+    prober(daemon.path)
+    standins.fault("here", "ok", latencyMs=30)
+    report = daemon.probe(standins.urls["here"] + "/v8/health")
+    assert report["httpStatus"] == 200 and json.loads(report["body"]) == {"status": "ok"}
+    assert report["headers"]["Content-Type"] == "application/json"
+    assert not report["bodyTruncated"] and "error" not in report and "tlsMs" not in report and "certificateExpires" not in report
+    assert 30 <= report["firstByteMs"] <= report["totalMs"]
+    assert 0 <= report["connectMs"] < 30 and 0 <= report["dnsMs"] < 30
+    sent = standins.requests("here")[0]
+    assert sent["headers"]["user-agent"].startswith("pointsman-prober/")
+
+    again = daemon.probe(standins.urls["here"] + "/v8/health")
+    assert standins.counts()["here"]["connections"] == 1
+    assert "connectMs" not in again and "dnsMs" not in again and again["firstByteMs"] >= 30
+
+
+def test_method_headers_and_body_arrive(daemon, prober, standins):
+    prober(daemon.path)
+    for method, body in (("POST", "amount=2000&currency=usd"), ("POST", None), ("PUT", "x"), ("DELETE", None), ("GET", None), ("HEAD", None)):
+        headers = {"X-Version": "2026-01-01", "Empty": "", "Content-Type": "text/plain"}
+        daemon.probe(standins.urls["stripe"] + "/v1/payment_intents?a=b%20c", method=method, body=body, headers=headers)
+        sent = standins.requests("stripe")[-1]
+        assert (sent["method"], sent["target"], sent["body"]) == (method, "/v1/payment_intents?a=b%20c", body or "")
+        assert sent["headers"]["x-version"] == "2026-01-01" and sent["headers"]["empty"] == ""
+        assert sent["headers"]["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize("fault, details, error", [
+    ("hang", {}, "timeout"), ("slow", {"byteMs": 50}, "timeout"), ("reset", {}, "reset"), ("empty", {}, "reset"), ("half", {}, "reset"),
+    ("refuse", {}, "connect"), ("not_http", {}, "reset"),
+])
+def test_no_answer(daemon, prober, standins, fault, details, error):
+    p = prober(daemon.path, "--log-level", "debug")
+    standins.fault("stripe", fault, **details)
+    report = daemon.probe(standins.urls["stripe"] + "/v1/balance", timeoutMs=400)
+    assert report["error"] == error, p.log()
+    assert not {"httpStatus", "headers", "body"} & report.keys()
+    if error == "timeout":
+        assert 380 <= report["totalMs"] < 2000
+    standins.fault("stripe")
+    assert daemon.probe(standins.urls["stripe"] + "/v1/balance")["httpStatus"] == 401
+
+
+def test_names_and_urls_that_lead_nowhere(daemon, prober):
+    p = prober(daemon.path)
+    assert daemon.probe("http://no-such-host.invalid/")["error"] == "dns"
+    assert daemon.probe("ftp://127.0.0.1/etc/passwd")["error"] == "not_sent"
+    assert daemon.probe("file:///etc/passwd")["error"] == "not_sent"
+    assert daemon.probe("http://[::1")["error"] == "not_sent"
+    assert daemon.probe("http://127.0.0.1:1/", method="GET / HTTP/1.1\r\nX: y")["error"] == "not_sent"
+    assert daemon.probe("http://127.0.0.1:1/", headers={"X": "a\r\nY: b"})["error"] == "not_sent"
+    assert daemon.probe("http://127.0.0.1:1/", headers={"X Y": "a"})["error"] == "not_sent"
+    assert p.log().count("its probe is not sent") == 1, "one line for each node"
+
+
+def test_redirects_are_answers(daemon, prober, standins):
+    prober(daemon.path)
+    standins.fault("google", "redirect", location=standins.urls["here"] + "/v8/health")
+    report = daemon.probe(standins.urls["google"] + "/")
+    assert report["httpStatus"] == 302 and report["headers"]["Location"].endswith("/v8/health")
+    assert standins.counts()["here"]["requests"] == 0
+
+
+def test_proxies_only_by_setting(daemon, prober, standins, run_dir):
+    prober(daemon.path, env={"http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1", "no_proxy": "*"})
+    assert daemon.probe(standins.urls["here"] + "/v8/health")["httpStatus"] == 200
+    with FakeDaemon(run_dir + "/other.sock") as other:
+        prober(other.path, "--proxy", standins.urls["google"], name="proxied")
+        other.probe("http://nowhere.invalid/path")
+        assert standins.requests("google")[-1]["target"] == "http://nowhere.invalid/path"
+
+
+def test_limits(daemon, prober, standins):
+    p = prober(daemon.path)
+    standins.fault("here", "endless_body")
+    report = daemon.probe(standins.urls["here"] + "/v8/health")
+    assert report["httpStatus"] == 200 and len(report["body"]) == 65536 and report["bodyTruncated"]
+    standins.fault("here", "endless_headers")
+    report = daemon.probe(standins.urls["here"] + "/v8/health")
+    assert report["httpStatus"] == 200 and len(json.dumps(report["headers"])) < 40000
+    standins.fault("here", "huge_headers")
+    report = daemon.probe(standins.urls["here"] + "/v8/health")
+    assert report["httpStatus"] == 200 and len(report["headers"]) <= 64 and "Content-Type" in report["headers"]
+    with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+        rss = int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+    assert rss < 64 * 1024
+
+
+# ---- TLS ----
+
+def test_tls(run_dir, daemon, prober, started):
+    standins = started(parts.Standins(run_dir, "--tls")).wait_ready()
+    url = standins.urls["here"] + "/v8/health"
+    prober(daemon.path, "--ca-file", standins.ca_file)
+    report = daemon.probe(url)
+    assert report["httpStatus"] == 200 and report["tlsMs"] > 0
+    expires = time.mktime(time.strptime(report["certificateExpires"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+    assert 86400 < expires - time.time() <= 2 * 86400
+    for kind in ("expired", "wrong_name", "self_signed"):
+        standins.fault("here", "certificate", kind=kind)
+        report = daemon.probe(url)
+        assert report["error"] == "tls" and "tlsMs" not in report and report["totalMs"] > 0
+    standins.fault("here")
+    assert daemon.probe(url.replace("127.0.0.1", "localhost"))["httpStatus"] == 200
+    assert daemon.probe(url.replace("https", "http"))["error"] == "reset"
+
+    with FakeDaemon(run_dir + "/other.sock") as other:
+        prober(other.path, name="distrusting")
+        assert other.probe(url)["error"] == "tls"
+
+
+# ---- credentials ----
+
+def test_credentials_are_filled_in_and_never_come_back(daemon, prober, standins, credentials_dir):
+    put_credential(credentials_dir, "stripe-key", SECRET + "\n")
+    p = prober(daemon.path, "--credentials-dir", credentials_dir, "--log-level", "debug")
+    standins.fault("stripe", "echo")
+    report = daemon.probe(standins.urls["stripe"] + "/v1/{credential}?key={credential}&x=1", method="POST", body="a={credential}",
+                          headers={"Authorization": "Bearer {credential}", "X-Plain": "y"}, credential="stripe-key")
+    sent = standins.requests("stripe")[-1]
+    assert sent["target"] == f"/v1/{ENCODED}?key={ENCODED}&x=1"
+    assert sent["headers"]["authorization"] == "Bearer " + SECRET and sent["body"] == "a=" + SECRET
+
+    assert report["httpStatus"] == 401 and "****" in report["body"] and "****" in report["headers"]["X-Echo"]
+    everything = json.dumps(report) + p.log() + p.status()
+    with open(f"/proc/{p.pid}/cmdline", encoding="ascii") as f:
+        everything += f.read()
+    for leak in (SECRET, ENCODED, json.dumps(SECRET)[1:-1]):
+        assert leak not in everything
+
+    standins.fault("stripe", "refuse")
+    daemon.probe("http://{credential}.invalid/", credential="stripe-key")
+    daemon.probe(standins.urls["stripe"] + "/{credential}", credential="stripe-key")
+    assert SECRET not in p.log() and ENCODED not in p.log()
+
+
+def test_nothing_of_a_credential_stays_in_memory(daemon, prober, standins, credentials_dir):
+    put_credential(credentials_dir, "stripe-key", SECRET)
+    p = prober(daemon.path, "--credentials-dir", credentials_dir)
+    standins.fault("stripe", "echo")
+    daemon.probe(standins.urls["stripe"] + "/v1/{credential}", headers={"Authorization": "Bearer {credential}"}, method="POST",
+                 body="key={credential}", credential="stripe-key")
+    for leak in (SECRET.encode(), ENCODED.encode()):
+        assert leak not in memory_of(p.pid)
+
+
+def memory_of(pid):
+    """What a debugger would see; root may look."""
+    found = b""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, permissions = line.split()[:2]
+            if "w" not in permissions:
+                continue
+            start, end = (int(x, 16) for x in span.split("-"))
+            memory.seek(start)
+            found += memory.read(end - start)
+    return found
+
+
+def test_credentials_that_are_refused(daemon, prober, standins, credentials_dir, run_dir):
+    put_credential(credentials_dir, "group", SECRET, 0o640)
+    put_credential(credentials_dir, "others", SECRET, 0o604)
+    put_credential(credentials_dir, "long", "x" * 8193)
+    put_credential(credentials_dir, "lines", "one\ntwo\n")
+    put_credential(credentials_dir, "empty", "\n")
+    put_credential(run_dir, "outside", SECRET)
+    os.symlink(run_dir + "/outside", credentials_dir + "/link")
+    os.mkfifo(credentials_dir + "/fifo", 0o600)
+    p = prober(daemon.path, "--credentials-dir", credentials_dir)
+    names = ("group", "others", "long", "lines", "empty", "link", "fifo", "missing")
+    for name in (*names, "../outside", "/etc/passwd", ".", "", None):
+        for _ in range(2):
+            report = daemon.probe(standins.urls["stripe"] + "/{credential}", credential=name, node=f"stripe/{name}")
+            assert report == {"probe": report["probe"], "error": "not_sent"}
+    for name in names:
+        assert p.log().count(f"Credential {name}: ") == 1, "one line for each credential"
+    assert standins.counts()["stripe"]["requests"] == 0
+
+    os.chmod(credentials_dir + "/group", 0o600)
+    assert daemon.probe(standins.urls["stripe"] + "/{credential}", credential="group")["httpStatus"] == 401
+    p.wait_log("Credential group can be read again")
+
+
+def test_credentials_rotate_without_a_restart(daemon, prober, standins, credentials_dir):
+    prober(daemon.path, "--credentials-dir", credentials_dir)
+    for secret in ("first", "second"):
+        put_credential(credentials_dir, "key", secret)
+        daemon.probe(standins.urls["samsara"] + "/me", headers={"Authorization": "Bearer {credential}"}, credential="key")
+        assert standins.requests("samsara")[-1]["headers"]["authorization"] == "Bearer " + secret
+
+
+def test_systemds_credentials(daemon, prober, standins, credentials_dir):
+    put_credential(credentials_dir, "key", SECRET, 0o440)
+    prober(daemon.path, env={"CREDENTIALS_DIRECTORY": credentials_dir})
+    assert daemon.probe(standins.urls["here"] + "/v8/routes?apiKey={credential}", credential="key")["httpStatus"] == 200
+
+
+def test_a_credential_goes_out_over_tls_only(daemon, prober, credentials_dir):
+    put_credential(credentials_dir, "key", SECRET)
+    p = prober(daemon.path, "--credentials-dir", credentials_dir)
+    for host in ("192.0.2.1", "api.example.com", "127.0.0.1.example.com", "127.0.0.1@192.0.2.1"):
+        assert daemon.probe(f"http://{host}/", credential="key", headers={"K": "{credential}"})["error"] == "not_sent"
+    assert "clear text" in p.log()
+
+
+# ---- many, and daemons that misbehave ----
+
+def test_many_at_once(daemon, prober, standins):
+    prober(daemon.path, "--max-probes", "8")
+    standins.fault("all", "ok", latencyMs=100)
+    start = time.monotonic()
+    ids = [daemon.ask(standins.urls["here"] + "/v8/health") for _ in range(40)]
+    assert all(daemon.report(i)["httpStatus"] == 200 for i in ids)
+    assert 0.5 <= time.monotonic() - start < 3
+    assert standins.counts()["here"]["connections"] <= 8
+
+
+def test_what_waited_too_long_is_not_sent(daemon, prober, standins):
+    prober(daemon.path, "--max-probes", "1")
+    standins.fault("here", "ok", latencyMs=300)
+    first, second = (daemon.ask(standins.urls["here"] + "/v8/health", timeoutMs=t) for t in (1000, 100))
+    assert daemon.report(first)["httpStatus"] == 200
+    assert daemon.report(second)["error"] == "not_sent"
+
+
+def test_the_queue_is_bounded(daemon, prober, standins):
+    p = prober(daemon.path, "--max-probes", "1")
+    standins.fault("here", "hang")
+    ids = [daemon.ask(standins.urls["here"] + "/v8/health", timeoutMs=60000) for _ in range(4100)]
+    assert daemon.report(ids[-1])["error"] == "not_sent"
+    assert p.log().count("More probes are due") == 1
+
+
+def test_the_daemon_goes_and_comes_back(run_dir, prober, standins):
+    path = run_dir + "/daemon.sock"
+    p = prober(path)
+    p.wait_log("No probes from pointsmand")
+    with FakeDaemon(path) as first:
+        p.wait_following()
+        standins.fault("here", "ok", latencyMs=500)
+        stale = first.ask(standins.urls["here"] + "/v8/health")
+        process.wait_for(lambda: standins.counts()["here"]["requests"], "the probe is on its way")
+    process.wait_for(lambda: p.status().startswith("No pointsmand"), "the prober notices")
+    with FakeDaemon(path) as second:
+        second.probe(standins.urls["here"] + "/v8/health")
+        p.wait_following()
+        assert all(r["probe"] == "p1" for r in second.reports) and len(second.reports) == 1, "an answer to another daemon's question"
+    assert stale
+    process.wait_for(lambda: p.log().count("No probes from") >= 3, "it notices again")
+    assert len(p.log().splitlines()) <= 8, p.log()
+
+
+def test_a_daemon_that_refuses(run_dir, prober):
+    with FakeDaemon(run_dir + "/daemon.sock", refuse="org.varlink.service.PermissionDenied") as d:
+        p = prober(d.path)
+        process.wait_for(lambda: d.attempts >= 4, "it tries again")
+        assert p.log().count("it refuses") == 1 and "Following" not in p.log()
+        d.refuse = None
+        p.wait_following()
+
+
+def test_a_daemon_that_talks_nonsense(daemon, prober, standins):
+    p = prober(daemon.path)
+    for parameters in ({"probe": {"id": "n1"}}, {"probe": {"id": "n2", "method": "GET", "url": 5}},
+                       {"probe": {"id": "n3", "method": "GET", "url": "http://x/", "headers": {"a": 1}}},
+                       {"probe": {"id": "n4", "method": "GET", "url": "http://x/", "headers": {str(i): "" for i in range(65)}}},
+                       {"probe": {"id": "n5", "method": "GET", "url": "http://x/", "timeoutMs": -1}}):
+        daemon.send_raw(json.dumps({"parameters": parameters, "continues": True}).encode() + b"\0")
+        assert daemon.report(parameters["probe"]["id"])["error"] == "not_sent"
+    for parameters in ({}, {"probe": []}, {"probe": {}}):
+        daemon.send_raw(json.dumps({"parameters": parameters, "continues": True}).encode() + b"\0")
+    assert p.log().count("cannot be understood") == 1
+    assert daemon.probe(standins.urls["here"] + "/v8/health", newField={"a": [1]})["httpStatus"] == 200
+    daemon.send_raw(b"not json\0")
+    process.wait_for(lambda: daemon.attempts == 2, "it connects anew")
+    assert daemon.probe(standins.urls["here"] + "/v8/health")["httpStatus"] == 200
+
+
+def test_a_daemon_that_does_not_read(daemon, prober, standins):
+    prober(daemon.path)
+    standins.fault("here", "endless_body")  # each report is 64 KiB
+    url = standins.urls["here"] + "/v8/health"
+    daemon.probe(url)
+    daemon.deaf = True
+    ids = [daemon.ask(url) for _ in range(40)]
+    process.wait_for(lambda: standins.counts()["here"]["requests"] >= 41, "all are carried out all the same")
+    daemon.deaf = False
+    assert all(daemon.report(i)["httpStatus"] == 200 for i in ids)
+
+
+def test_it_stops_while_probes_hang(daemon, prober, standins):
+    p = prober(daemon.path)
+    standins.fault("here", "hang")
+    for _ in range(10):
+        daemon.ask(standins.urls["here"] + "/v8/health", timeoutMs=60000)
+    process.wait_for(lambda: standins.counts()["here"]["requests"] == 10, "they are on their way")
+    start = time.monotonic()
+    p.stop()
+    assert time.monotonic() - start < 2
+
+
+def test_wrong_usage(build_dir, run_dir):
+    for options in (["--max-probes", "0"], ["--max-probes", "many"], ["--log-level", "loud"], ["--nonsense"], ["argument"], ["--ca-file", "/no/such/file"]):
+        p = process.Process("usage", [parts.program(build_dir, "prober/pointsman-prober"), *options], run_dir)
+        assert p.wait_exit() == 2 and options[0].lstrip("-") in p.log()
+    p = process.Process("missing", [parts.program(build_dir, "prober/pointsman-prober"), "--credentials-dir", "/no/such/dir"], run_dir)
+    assert p.wait_exit() == 1 and "/no/such/dir" in p.log()
