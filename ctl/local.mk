@@ -1,1 +1,32 @@
-# nothing yet
+# The command line. All but main() is a convenience library, for the tests.
+noinst_LTLIBRARIES += ctl/libpointsmanctl.la
+ctl_libpointsmanctl_la_SOURCES = \
+	ctl/cmd-complete.c \
+	ctl/cmd-config.c \
+	ctl/cmd-exec.c \
+	ctl/cmd-manage.c \
+	ctl/cmd-object.c \
+	ctl/cmd-route.c \
+	ctl/cmd-status.c \
+	ctl/cmd-stream.c \
+	ctl/commands.c \
+	ctl/ctl.c ctl/ctl.h \
+	ctl/format.c \
+	ctl/help.c \
+	ctl/options.c \
+	ctl/table.c ctl/table.h \
+	ctl/text.c ctl/text.h \
+	ctl/views.h
+ctl_libpointsmanctl_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+ctl_libpointsmanctl_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand.la $(JANSSON_LIBS)
+
+bin_PROGRAMS += ctl/pointsmanctl
+ctl_pointsmanctl_SOURCES = ctl/main.c
+ctl_pointsmanctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+ctl_pointsmanctl_LDADD = ctl/libpointsmanctl.la
+
+# Both shells look for a file that is named after the command.
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = ctl/completion/pointsmanctl
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = ctl/completion/_pointsmanctl

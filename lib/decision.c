@@ -129,6 +129,8 @@ static int write_outcome(const char *decision, int http_status, const char *erro
                 json_write_literal(&w, ",\"body\":");
                 json_write_string(&w, beginning);
                 free(beginning);
+                if (strnlen(body, BODY_MAX + 1) > BODY_MAX)
+                        json_write_literal(&w, ",\"bodyTruncated\":true");
         }
         if (latency_ms >= 0) {
                 json_write_literal(&w, ",\"latencyMs\":");

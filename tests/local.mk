@@ -51,3 +51,4 @@ EXTRA_DIST += \
 	tests/integration/test_standins.py
 
 include tests/plugins/local.mk
+EXTRA_DIST += tests/integration/test_ctl.py

@@ -531,7 +531,7 @@ static void decisions_in_c_types(void **state) {
         assert_string_equal(d.node, "maps/mapbox");
         assert_false(d.degraded);
         assert_non_null(strstr(asked[1], "{\"decision\":\"d-1\",\"httpStatus\":503,\"body\":\"bbb"));
-        assert_non_null(strstr(asked[1], "bbb\",\"latencyMs\":12.25},\"oneway\":true}"));
+        assert_non_null(strstr(asked[1], "bbb\",\"bodyTruncated\":true,\"latencyMs\":12.25},\"oneway\":true}"));
         assert_true(strlen(asked[1]) < 66000);
         assert_string_equal(asked[2], "{\"method\":\"org.pointsman.routing.CostAwareFallback\",\"parameters\":"
                                       "{\"decision\":\"d-1\",\"error\":\"timeout\"}}");

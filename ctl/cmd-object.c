@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prints what has no view of its own: fields by name, then each array of objects as a table, then each object within. */
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+#define COLUMNS_MAX 24
+
+static bool is_table(const json_t *v) {
+        return json_is_array(v) && json_is_object(json_array_get(v, 0));
+}
+
+/* "costPerSuccess" → "Cost per success" or, as a heading, "COST PER SUCCESS"; a unit at the end is said by the value. */
+static void label(const char *name, bool heading, char *buffer, size_t size) {
+        size_t n = strlen(name), k = 0;
+
+        if (n > 2 && streq(name + n - 2, "Ms"))
+                n -= 2;
+        for (size_t i = 0; i < n && k + 3 < size; i++) {
+                bool upper = name[i] >= 'A' && name[i] <= 'Z', lower = name[i] >= 'a' && name[i] <= 'z';
+                if (upper && i > 0)
+                        buffer[k++] = ' ';
+                buffer[k++] = (char) (lower && (heading || i == 0) ? name[i] - 0x20 : upper && !heading && i > 0 ? name[i] + 0x20 : name[i]);
+        }
+        buffer[k] = 0;
+}
+
+static void print_rows(Ctl *c, const json_t *rows) {
+        char labels[COLUMNS_MAX][48];
+        Column columns[COLUMNS_MAX];
+        const char *name;
+        size_t n = 0;
+        json_t *v;
+
+        json_object_foreach(json_array_get(rows, 0), name, v) {
+                if (n == COLUMNS_MAX || is_table(v) || json_is_object(v))
+                        continue;
+                label(name, true, labels[n], sizeof(labels[n]));
+                Format f = format_of_field(name);
+                columns[n] = (Column) { labels[n], name, json_is_number(v) && f == FORMAT_WORD ? FORMAT_COUNT : f, (unsigned) n };
+                n++;
+        }
+        print_table(&c->out, rows, columns, n);
+}
+
+static void print_level(Ctl *c, const json_t *object, unsigned depth) {
+        char text[48];
+        const char *name;
+        json_t *v;
+
+        json_object_foreach((json_t *) object, name, v) {
+                if (is_table(v) || json_is_object(v))
+                        continue;
+                label(name, false, text, sizeof(text));
+                print_fields(&c->out, object, &(Column) { text, name, format_of_field(name) }, 1);
+        }
+        json_object_foreach((json_t *) object, name, v) {
+                if ((!is_table(v) && !json_is_object(v)) || depth > 8)
+                        continue;
+                label(name, false, text, sizeof(text));
+                fputc('\n', c->out.file);
+                print_styled(&c->out, STYLE_STRONG, text);
+                fputc('\n', c->out.file);
+                if (is_table(v))
+                        print_rows(c, v);
+                else
+                        print_level(c, v, depth + 1);
+        }
+}
+
+void print_object(Ctl *c, const json_t *reply) {
+        /* A reply of one object is that object. */
+        const json_t *inner = json_object_size(reply) == 1 ? json_object_iter_value(json_object_iter((json_t *) reply)) : NULL;
+
+        print_level(c, json_is_object(inner) ? inner : reply, 0);
+}
