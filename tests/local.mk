@@ -52,3 +52,4 @@ EXTRA_DIST += \
 
 include tests/plugins/local.mk
 EXTRA_DIST += tests/integration/test_ctl.py
+include tests/fuzz/local.mk
