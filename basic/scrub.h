@@ -4,7 +4,7 @@
 
 /*
  * Overwrites in place what looks like a credential by "***": the values of key=, apikey=, api_key=, access_token= and
- * token=, what follows "Bearer ", and keys that are known by their beginning (Stripe, Samsara, Mapbox, Google). The text
- * never becomes longer.
+ * token=, what follows "Bearer ", and keys that are known by their beginning (Stripe, Samsara, Mapbox, Google). The
+ * text never becomes longer.
  */
 void scrub_secrets(char *text);

@@ -53,9 +53,10 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/load.c \
 	daemon/config/suggest.c daemon/config/suggest.h \
 	daemon/config/text.c daemon/config/text.h \
-	daemon/providers/check.c daemon/providers/check.h \
 	daemon/providers/classify.c \
-	daemon/providers/providers.c daemon/providers/providers.h
+	daemon/providers/elf.c daemon/providers/elf.h \
+	daemon/providers/providers.c daemon/providers/providers.h \
+	daemon/providers/tables.c daemon/providers/tables.h
 daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(JANSSON_CFLAGS)
 daemon_libpointsmand_la_LIBADD = \
 	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \

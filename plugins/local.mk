@@ -2,9 +2,9 @@
 noinst_LTLIBRARIES += plugins/libhelper.la
 plugins_libhelper_la_SOURCES = \
 	plugins/helper/body.c \
-	plugins/helper/classify.c \
 	plugins/helper/headers.c \
-	plugins/helper/helper.h
+	plugins/helper/helper.h \
+	plugins/helper/vendor.c
 
 PLUGIN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 

@@ -9,6 +9,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 include tests/core.mk
+include tests/plugins.mk
 
 UNIT_TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/test.h
@@ -28,12 +29,6 @@ tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_config_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_config_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 
-UNIT_TESTS += tests/unit/test-providers
-tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.h
-tests_unit_test_providers_CPPFLAGS = $(UNIT_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
-tests_unit_test_providers_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
-tests_unit_test_providers_LDADD = daemon/libpointsmand.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
-
 UNIT_TESTS += tests/unit/test-prober
 tests_unit_test_prober_SOURCES = tests/unit/test-prober.c tests/unit/test.h
 tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -49,7 +44,5 @@ EXTRA_DIST += \
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py
-
-include tests/plugins/local.mk
 EXTRA_DIST += tests/integration/test_ctl.py
 include tests/fuzz/local.mk

@@ -56,7 +56,8 @@ static void make_printable(char *text) {
                         *text = '?';
 }
 
-static void call_plugin(const struct pm_provider *p, const struct pm_response *response, struct pm_classification *ret) {
+static void call_plugin(const struct pm_provider *p, const struct pm_response *response,
+                        struct pm_classification *ret) {
         /* A plugin that fills in nothing has not said that all is well. */
         struct pm_classification c = { .verdict = _PM_VERDICT_MAX };
 

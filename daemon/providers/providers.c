@@ -5,13 +5,14 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "basic/macro.h"
-#include "daemon/providers/check.h"
+#include "daemon/providers/elf.h"
 #include "daemon/providers/providers.h"
+#include "daemon/providers/tables.h"
 
 #define SUFFIX ".so"
 
@@ -19,8 +20,6 @@ typedef struct Plugin {
         ProviderInfo info; /* its strings are the plugin's own, or one of these */
         char *name, *path, *error;
         void *handle;
-        /* The dynamic loader knows the plugin by the name /proc/self/fd/N: N must not be reused while it is loaded. */
-        int fd;
 } Plugin;
 
 struct Providers {
@@ -33,8 +32,6 @@ DEFINE_CLEANUP(Providers *, providers_free);
 static void plugin_done(Plugin *p) {
         if (p->handle)
                 dlclose(p->handle);
-        if (p->fd >= 0)
-                close(p->fd);
         free(p->name);
         free(p->path);
         free(p->error);
@@ -53,20 +50,29 @@ Providers *providers_free(Providers *p) {
 /* ---- one plugin ---- */
 
 /* Only who may change the daemon itself may change what it runs. Returns what is wrong, in words, or NULL. */
-static const char *check_file(const struct stat *st) {
-        if (!S_ISREG(st->st_mode))
+static const char *check_file(int fd) {
+        struct stat st;
+        int k;
+
+        if (fstat(fd, &st) < 0)
+                return strerror(errno);
+        if (!S_ISREG(st.st_mode))
                 return "it is not a regular file; put the plugin itself here";
-        if (st->st_uid != 0 && st->st_uid != geteuid())
+        if (st.st_uid != 0 && st.st_uid != geteuid())
                 return "it belongs neither to root nor to the daemon's user; run chown root on it";
-        if (st->st_mode & (S_IWGRP | S_IWOTH))
+        if (st.st_mode & (S_IWGRP | S_IWOTH))
                 return "others than its owner may write to it; run chmod go-w on it";
-        return NULL;
+        k = elf_check_whole(fd, (uint64_t) st.st_size);
+        if (k == -ENOEXEC)
+                return "it is not a shared object; build it as one, or move the file elsewhere";
+        if (k == -ENODATA)
+                return "it is cut short; install it again";
+        return k < 0 ? strerror(-k) : NULL;
 }
 
 /* Opens the file once, so that what was checked is what is loaded. */
 static int open_plugin(int dir, const char *file, int *ret_fd, const char **ret_complaint) {
         _cleanup_close_ int fd = -1;
-        struct stat st;
 
         /* Without O_NONBLOCK a FIFO would hold us up. */
         fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -74,9 +80,9 @@ static int open_plugin(int dir, const char *file, int *ret_fd, const char **ret_
                 *ret_complaint = "it is a symbolic link; put the plugin itself here";
                 return 0;
         }
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0)
                 return -errno;
-        *ret_complaint = check_file(&st);
+        *ret_complaint = check_file(fd);
         *ret_fd = fd;
         fd = -1;
         return 0;
@@ -96,19 +102,35 @@ static const struct pm_provider *find_symbol(void *handle, size_t *ret_size) {
         return p;
 }
 
-static int load(Plugin *p, const char *name) {
-        char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+/*
+ * A path to an open file that was never used before. The dynamic loader takes a name that it knows for the object
+ * that it knows it of, while the number may stand for another file by now. So every load spells the path in a way of
+ * its own: "/" or "/." for each bit of a counter.
+ */
+#define LINK_MAX (sizeof("/proc/self/fd//") + 2 * 32 + 3 * sizeof(int))
+
+static void make_link(int fd, char link[LINK_MAX]) {
+        static atomic_uint counter;
+        char *p = stpcpy(link, "/proc/self/fd");
+
+        for (unsigned n = atomic_fetch_add(&counter, 1); n > 0; n >>= 1)
+                p = stpcpy(p, n & 1 ? "/." : "/");
+        snprintf(p, (size_t) (link + LINK_MAX - p), "/%d", fd);
+}
+
+static int load(Plugin *p, int fd, const char *name) {
         const struct pm_provider *provider;
+        char link[LINK_MAX];
         size_t size;
 
-        snprintf(link, sizeof(link), "/proc/self/fd/%d", p->fd);
+        make_link(fd, link);
         p->handle = dlopen(link, RTLD_NOW | RTLD_LOCAL);
         if (!p->handle) {
                 const char *e = dlerror();
                 /* The plugin's path is told apart from the error; the link tells nobody anything. */
                 if (e && strncmp(e, link, strlen(link)) == 0)
                         e += strlen(link) + strspn(e + strlen(link), ": ");
-                return asprintf(&p->error, "it cannot be loaded (%s); build it for this system", e ? e : "nobody says why");
+                return asprintf(&p->error, "it cannot be loaded (%s); build it for this system", e ? e : "no reason");
         }
 
         provider = find_symbol(p->handle, &size);
@@ -128,24 +150,23 @@ static int load(Plugin *p, const char *name) {
 }
 
 static int plugin_load(Providers *all, int dir, const char *directory, const char *file) {
-        Plugin *p = &all->plugins[all->n];
+        Plugin *p = &all->plugins[all->n++];
         const char *complaint = NULL;
+        _cleanup_close_ int fd = -1;
         int k;
 
-        *p = (Plugin) { .fd = -1 };
-        all->n++;
         p->name = strndup(file, strlen(file) - strlen(SUFFIX));
         if (!p->name || asprintf(&p->path, "%s/%s", directory, file) < 0)
                 return -ENOMEM;
 
-        k = open_plugin(dir, file, &p->fd, &complaint);
+        k = open_plugin(dir, file, &fd, &complaint);
         if (k < 0)
                 k = asprintf(&p->error, "it cannot be read: %s", strerror(-k));
         else if (complaint) {
                 p->error = strdup(complaint);
                 k = p->error ? 0 : -ENOMEM;
         } else
-                k = load(p, p->name);
+                k = load(p, fd, p->name);
         if (k < 0)
                 return -ENOMEM;
 

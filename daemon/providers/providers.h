@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads provider plugins and calls them. A plugin that cannot be loaded is kept in the list with the reason, in words that
- * say what to do; the others load all the same. Logs nothing.
+ * Loads provider plugins and calls them. A plugin that cannot be loaded is kept in the list with the reason, in words
+ * that say what to do; the others load all the same. Logs nothing.
  */
 #pragma once
 
@@ -10,13 +10,13 @@
 typedef struct Providers Providers;
 
 typedef struct ProviderInfo {
-        const char *name, *title, *version, *path; /* name: from the file's name while it is not loaded; title and version "" then */
+        const char *name, *title, *version, *path; /* not loaded: name from the file's name, title and version "" */
         int abi;
         const struct pm_provider *provider; /* NULL: not loaded */
         const char *error;                  /* or NULL */
 } ProviderInfo;
 
-/* Loads every *.so in directory, in order of name. Missing folder: -ENOENT, and so on; single plugins never fail the call. */
+/* Loads every *.so in directory, in order of name. -ENOENT: no such folder, …; no plugin ever fails the call. */
 int providers_load(const char *directory, Providers **ret);
 Providers *providers_free(Providers *p);
 
@@ -29,9 +29,12 @@ const struct pm_operation *provider_operation(const struct pm_provider *p, const
 #define RETRY_AFTER_MAX_NS (300 * NSEC_PER_SEC)
 
 /*
- * What a response or the lack of one means. Wraps the plugin's classify: no HTTP response is network_issue or not_sent by
- * `error`; waits are capped; nonsense from a plugin (values out of range, unterminated text) becomes unknown; reasons are
- * scrubbed of secrets. Without a plugin, rules by HTTP status alone apply. Never fails.
+ * What a response or the lack of one means. error: _CALL_ERROR_INVALID if there was none. No HTTP response, or a
+ * success that broke off, is network_issue, or not_sent or (canceled) unknown by `error`. Else the plugin says;
+ * without one, the rules of HTTP alone apply. Waits are capped; nonsense from a plugin (values out of range,
+ * unterminated text) becomes unknown; reasons are scrubbed of secrets and name the request's id; what concerns an
+ * operation that nobody named concerns the node. A body that the caller did not give is NULL: an empty one is a
+ * success that lacks its body. Never fails.
  */
 void providers_classify(const struct pm_provider *p, const struct pm_response *response, CallError error,
                         struct pm_classification *ret);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Google Maps Platform: https://developers.google.com/maps/documentation/geocoding/requests-geocoding#StatusCodes (and its
- * like for each classic API), https://developers.google.com/maps/documentation/routes/handle-errors,
- * https://cloud.google.com/apis/design/errors. The classic APIs answer 200 and say in `status` how it went; the newer ones
- * use HTTP and {"error":{…}}, which a streamed answer wraps into an array.
+ * Google Maps Platform: https://developers.google.com/maps/documentation/geocoding/requests-geocoding#StatusCodes
+ * (and its like for each classic API), https://developers.google.com/maps/documentation/routes/handle-errors,
+ * https://cloud.google.com/apis/design/errors. The classic APIs answer 200 and say in `status` how it went; the newer
+ * ones use HTTP and {"error":{…}}, which a streamed answer wraps into an array.
  */
 #include <math.h>
 
@@ -63,8 +63,10 @@ static const Rule rules[] = {
         { 400, 400, MESSAGE, MATCH_TEXT, "api key not valid", BAD_KEY },
         { 400, 400, MESSAGE, MATCH_TEXT, "api key is not valid", BAD_KEY },
         { 400, 400, MESSAGE, MATCH_TEXT, "api key is invalid", BAD_KEY },
+        { 400, 400, MESSAGE, MATCH_TEXT, "api key expired", BAD_KEY },
         { BECAUSE("BILLING_DISABLED"), NO_BILLING },
         { BECAUSE("dailyLimitExceeded"), USED_UP },
+        { 429, 429, MESSAGE, MATCH_TEXT, "per day", USED_UP }, /* "… and limit 'Requests per day' of service …" */
         { BECAUSE("userRateLimitExceeded"), TOO_FAST },
         { BECAUSE("rateLimitExceeded"), TOO_FAST },
         { BECAUSE("RATE_LIMIT_EXCEEDED"), TOO_FAST },

@@ -128,7 +128,7 @@ static int read_all(const Vendor *v, int status, JsonReader *r, const char *cons
 
 void body_read(const Vendor *v, const struct pm_response *r, const char *const *required_keys, Body *ret) {
         const char *text = r->body;
-        size_t n = r->body_size;
+        size_t n = MIN(r->body_size, (size_t) BODY_MAX);
         JsonReader reader;
 
         *ret = (Body) {};

@@ -60,12 +60,12 @@ bool header_is(const struct pm_response *r, const char *name, const char *value)
         return v && n == strlen(value) && strncasecmp(v, value, n) == 0;
 }
 
-int parse_seconds(const char *s, size_t n, uint64_t *ret) {
+int parse_seconds(const char *s, size_t n, uint64_t *ret_seconds, uint64_t *ret_ns) {
         const char *end = s + n, *p = s;
         uint64_t seconds = 0, fraction = 0, weight = SECOND_NS;
 
         for (; p < end && is_digit(*p); p++)
-                seconds = MIN(seconds * 10 + (uint64_t) (*p - '0'), UINT64_MAX / SECOND_NS / 10);
+                seconds = MIN(seconds * 10 + (uint64_t) (*p - '0'), PARSED_MAX);
         if (p == s)
                 return -EINVAL;
         if (p < end && *p == '.')
@@ -78,7 +78,8 @@ int parse_seconds(const char *s, size_t n, uint64_t *ret) {
         /* A proxy may have joined repeated headers by a comma; the first counts. */
         if (p < end && *p != ',')
                 return -EINVAL;
-        *ret = seconds == UINT64_MAX / SECOND_NS / 10 ? UINT64_MAX : seconds * SECOND_NS + fraction;
+        *ret_seconds = seconds;
+        *ret_ns = fraction;
         return 0;
 }
 
@@ -169,25 +170,31 @@ int parse_http_date(const char *s, size_t n, uint64_t *ret) {
         return 0;
 }
 
-/* From now on; 0 if it is past, or if nobody told us the time. */
+/* A wait of so long, within bounds. */
+static uint64_t wait_of(uint64_t seconds, uint64_t ns) {
+        return seconds < WAIT_MAX_NS / SECOND_NS ? seconds * SECOND_NS + ns : WAIT_MAX_NS;
+}
+
+/* From now on, within bounds; 0 if it is past, or if nobody told us the time. */
 static uint64_t until(const struct pm_response *r, uint64_t instant_ns) {
-        return r->now_utc_ns > 0 && instant_ns > r->now_utc_ns ? instant_ns - r->now_utc_ns : 0;
+        return r->now_utc_ns > 0 && instant_ns > r->now_utc_ns ? MIN(instant_ns - r->now_utc_ns, WAIT_MAX_NS) : 0;
 }
 
 uint64_t retry_after(const struct pm_response *r) {
-        uint64_t longest = 0, t;
+        uint64_t longest = 0, t, ns;
         const char *v;
         size_t n;
 
         for (size_t i = 0; (v = header_next(r, "Retry-After", &i, &n));) {
-                if (parse_seconds(v, n, &t) < 0) {
-                        if (parse_http_date(v, n, &t) < 0)
-                                continue;
+                if (parse_seconds(v, n, &t, &ns) == 0)
+                        t = wait_of(t, ns);
+                else if (parse_http_date(v, n, &t) == 0)
                         t = until(r, t);
-                }
+                else
+                        continue;
                 longest = MAX(longest, t);
         }
-        return MIN(longest, WAIT_MAX_NS);
+        return longest;
 }
 
 /* ---- limits ---- */
@@ -207,28 +214,28 @@ static const char *limit_header(const char *name) {
 }
 
 /* Vendors write a reset in three ways; their sizes are so far apart that the number itself tells which. */
-static uint64_t reset_from_now(const struct pm_response *r, uint64_t t) {
-        if (t >= UINT64_C(100000000000) * SECOND_NS) /* milliseconds since 1970: 1973 and later */
-                return until(r, t / 1000);
-        if (t >= UINT64_C(100000000) * SECOND_NS) /* seconds since 1970: likewise */
-                return until(r, t);
-        return t;
+static uint64_t reset_from_now(const struct pm_response *r, uint64_t t, uint64_t ns) {
+        if (t >= UINT64_C(100000000000)) /* milliseconds since 1970: 1973 and later */
+                return until(r, t * 1000000);
+        if (t >= UINT64_C(100000000)) /* seconds since 1970: likewise */
+                return until(r, MIN(t, PARSED_MAX / 1000) * SECOND_NS + ns);
+        return wait_of(t, ns);
 }
 
 void rate_limit(const struct pm_response *r, RateLimit *ret) {
         *ret = (RateLimit) {};
         for (size_t i = 0; i < MIN(r->n_headers, (size_t) HEADERS_MAX); i++) {
                 const char *what = limit_header(r->headers[i].name), *v;
-                uint64_t t;
+                uint64_t t, ns;
                 size_t n;
 
-                if (!what || !(v = trim(r->headers[i].value, &n)) || parse_seconds(v, n, &t) < 0)
+                if (!what || !(v = trim(r->headers[i].value, &n)) || parse_seconds(v, n, &t, &ns) < 0)
                         continue;
                 if (strcasecmp(what, "remaining") == 0)
                         ret->used_up = ret->used_up || t == 0;
                 else if (strcasecmp(what, "reset") == 0)
-                        ret->reset_ns = MAX(ret->reset_ns, MIN(reset_from_now(r, t), WAIT_MAX_NS));
+                        ret->reset_ns = MAX(ret->reset_ns, reset_from_now(r, t, ns));
                 else if (strcasecmp(what, "interval") == 0)
-                        ret->interval_ns = MAX(ret->interval_ns, MIN(t, WAIT_MAX_NS));
+                        ret->interval_ns = MAX(ret->interval_ns, wait_of(t, ns));
         }
 }

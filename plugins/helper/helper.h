@@ -18,15 +18,16 @@ const char *header_find(const struct pm_response *r, const char *name, size_t *r
 /* Whether there is such a header with that value, both in any case. */
 bool header_is(const struct pm_response *r, const char *name, const char *value);
 
-/* Seconds with or without a fraction, as nanoseconds; -EINVAL: not a number. Huge ones become UINT64_MAX. */
-int parse_seconds(const char *s, size_t n, uint64_t *ret);
+/* Seconds (at most PARSED_MAX) and the nanoseconds of a fraction; -EINVAL: not a number. */
+#define PARSED_MAX UINT64_C(10000000000000)
+int parse_seconds(const char *s, size_t n, uint64_t *ret_seconds, uint64_t *ret_ns);
 /* A date in any of the three forms of RFC 9110 section 5.6.7, as nanoseconds since the epoch; -EINVAL: none of them. */
 int parse_http_date(const char *s, size_t n, uint64_t *ret);
 
-/* The longest wait that Retry-After (RFC 9110 section 10.2.3) asks for, up to WAIT_MAX_NS; 0: none, past or nonsense. */
+/* The longest wait that Retry-After (RFC 9110 section 10.2.3) asks for, capped; 0: none, past or nonsense. */
 uint64_t retry_after(const struct pm_response *r);
 
-/* What [X-]Rate[-]Limit-{Remaining,Reset,Interval} say. Reset: Unix time in seconds or milliseconds, or seconds from now. */
+/* What [X-]Rate[-]Limit-{Remaining,Reset,Interval} say. A reset is a Unix time in s or ms, or seconds from now. */
 typedef struct RateLimit {
         bool used_up;      /* nothing remains */
         uint64_t reset_ns; /* from now on, at most WAIT_MAX_NS; 0: not said or past */
@@ -103,6 +104,8 @@ void classification_explain(struct pm_classification *ret, int http_status, cons
 /* ---- inside ---- */
 
 #define FIELD_TEXT_MAX 65
+/* What is behind it is not read, so that a call takes a bounded time; it counts as cut off. */
+#define BODY_MAX (256 * 1024)
 
 typedef struct Body {
         int error;             /* 0: JSON; negative errno as from basic/json.h: not, or not whole */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HERE: https://www.here.com/docs/category/routing-api-v8 and the OpenAPI description of Routing 8.162.0. Two envelopes: the
- * gateway's {"error","error_description"} and the services' {"title","status","code","cause","action","correlationId"}.
+ * HERE: https://www.here.com/docs/category/routing-api-v8 and the OpenAPI description of Routing 8.162.0. Two
+ * envelopes: the gateway's {"error","error_description"} and the services'
+ * {"title","status","code","cause","action","correlationId"}.
  */
 #include <math.h>
 

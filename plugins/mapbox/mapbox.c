@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mapbox: https://docs.mapbox.com/api/overview/, https://docs.mapbox.com/api/navigation/directions/,
- * https://docs.mapbox.com/api/search/geocoding/, https://docs.mapbox.com/api/accounts/tokens/. A success may say in `code`
- * that it is none; Geocoding v6 calls it `error_code`.
+ * https://docs.mapbox.com/api/search/geocoding/, https://docs.mapbox.com/api/accounts/tokens/. A success may say in
+ * `code` that it is none; Geocoding v6 calls it `error_code`.
  */
 #include <math.h>
 
@@ -81,7 +81,7 @@ PM_PROVIDER_EXPORT const struct pm_provider pointsman_provider = {
         .url = "https://api.mapbox.com",
         .regions = regions,
         .operations = operations,
-        /* What is no token is answered by 200 and TokenMalformed; no token at all by 422, which is the caller's fault. */
+        /* What is no token is answered by 200 and TokenMalformed; no token at all by 422, the caller's fault. */
         .probe = &(const struct pm_probe) { .method = "GET", .path = "/tokens/v2?access_token=none" },
         .authenticated_probe = &(const struct pm_probe) {
                 .method = "GET",

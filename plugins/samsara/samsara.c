@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samsara: https://developers.samsara.com/docs/response-codes, https://developers.samsara.com/docs/rate-limits and the
- * OpenAPI description of 2025-10-23. An error is {"message","requestId"}: no code for machines, and messages are not to be
- * matched.
+ * Samsara: https://developers.samsara.com/docs/response-codes, https://developers.samsara.com/docs/rate-limits and
+ * the OpenAPI description of 2025-10-23. An error is {"message","requestId"}: no code for machines, and messages are
+ * not to be matched.
  */
 #include "plugins/helper/helper.h"
 

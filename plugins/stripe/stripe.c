@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stripe: https://docs.stripe.com/api/errors, https://docs.stripe.com/rate-limits,
- * https://docs.stripe.com/error-low-level, https://docs.stripe.com/api/idempotent_requests. Authentication failures carry
- * the type invalid_request_error, so the status decides before the type.
+ * https://docs.stripe.com/error-low-level, https://docs.stripe.com/api/idempotent_requests. Authentication failures
+ * carry the type invalid_request_error, so the status decides before the type.
  */
 #include <math.h>
 #include <string.h>
@@ -38,12 +38,13 @@ static const Rule rules[] = {
 ASSERT_VENDOR_TABLES(fields, rules);
 
 #define INTENT "/v1/payment_intents"
+#define INTENT_KEYS KEYS("id", "object", "status")
 
 /* Fees are a percentage and a fixed part, so that a price a call is the operator's to set. */
 static const struct pm_operation operations[] = {
-        { "create_payment_intent", "POST", INTENT, "request", false, KEYS("id", "object", "status"), -1, 0 },
-        { "confirm_payment_intent", "POST", INTENT "/{id}/confirm", "request", false, KEYS("id", "object", "status"), -1, 0 },
-        { "capture_payment_intent", "POST", INTENT "/{id}/capture", "request", false, KEYS("id", "object", "status"), -1, 0 },
+        { "create_payment_intent", "POST", INTENT, "request", false, INTENT_KEYS, -1, 0 },
+        { "confirm_payment_intent", "POST", INTENT "/{id}/confirm", "request", false, INTENT_KEYS, -1, 0 },
+        { "capture_payment_intent", "POST", INTENT "/{id}/capture", "request", false, INTENT_KEYS, -1, 0 },
         { "create_refund", "POST", "/v1/refunds", "request", false, KEYS("id", "object"), -1, 0 },
         { "create_customer", "POST", "/v1/customers", "request", false, KEYS("id", "object"), -1, 0 },
         { "balance", "GET", "/v1/balance", "request", true, KEYS("object", "available", "livemode"), -1, 0 },

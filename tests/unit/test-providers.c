@@ -84,8 +84,8 @@ static int check_line(json_t *c, unsigned line) {
         EXPECT("reason", streq(ret.reason, json_string_value(v)));
         if (wrong > 0) {
                 text = json_string_value(body);
-                print_error("  %s %d %.200s\n  got %s, \"%s\", scope %d, retryable %d, reachable %d, wait %g, cool-down %g, "
-                            "id %s\n", p->name, r.http_status, text ? text : "(no body)",
+                print_error("  %s %d %.200s\n  got %s, \"%s\", scope %d, retryable %d, reachable %d, wait %g, "
+                            "cool-down %g, id %s\n", p->name, r.http_status, text ? text : "(no body)",
                             enum_to_string(&verdict_names, ret.verdict), ret.reason, (int) ret.scope, ret.retryable,
                             ret.reachable, (double) ret.retry_after_ns / 1e9, (double) ret.cooldown_ns / 1e9,
                             ret.request_id);
@@ -120,6 +120,10 @@ static void vendors_samples(void **state) {
         check_file(TEST_DATA "/provider_samples.jsonl", 50);
 }
 
+static void own_cases(void **state) {
+        check_file(TEST_DATA "/provider_cases.jsonl", 450);
+}
+
 static void all_five_are_loaded(void **state) {
         static const char *const names[] = { "google", "here", "mapbox", "samsara", "stripe" };
 
@@ -137,10 +141,105 @@ static void all_five_are_loaded(void **state) {
         assert_null(providers_find(providers, "nobody"));
 }
 
+/* ---- what no file of lines can hold ---- */
+
+static struct pm_classification classify(const char *provider, const struct pm_response *r) {
+        struct pm_classification c;
+
+        providers_classify(providers_find(providers, provider), r, _CALL_ERROR_INVALID, &c);
+        return c;
+}
+
+static void hostile_bodies(void **state) {
+        static char deep[20000], large[1024 * 1024];
+        static const struct { const char *text; size_t size; Verdict at_200; } cases[] = {
+                { "{\"a\":\"\xff\"}", 9, PM_DATA_CORRUPTION },         /* not UTF-8 */
+                { "{\"a\":\"\xed\xa0\x80\"}", 11, PM_DATA_CORRUPTION },  /* a surrogate in UTF-8 */
+                { "{\"a\":\"\\ud800\"}", 14, PM_DATA_CORRUPTION },        /* half a pair */
+                { "{\"a\":1}\0", 8, PM_DATA_CORRUPTION },
+                { "\0\0\0\0", 4, PM_DATA_CORRUPTION },
+                { "\x1f\x8b\x08", 3, PM_DATA_CORRUPTION },               /* still compressed */
+                { deep, sizeof(deep), PM_DATA_CORRUPTION },
+                { large, sizeof(large), PM_OK },                         /* only its beginning is read */
+        };
+
+        memset(deep, '[', sizeof(deep) / 2);
+        memset(deep + sizeof(deep) / 2, ']', sizeof(deep) / 2);
+        memset(large, ' ', sizeof(large));
+        memcpy(large, "{\"a\":[", 6);
+
+        for (size_t i = 0; i < providers_n(providers); i++)
+                for (size_t j = 0; j < ELEMENTSOF(cases); j++) {
+                        const char *name = providers_get(providers, i)->name;
+                        struct pm_response r = {
+                                .http_status = 200, .body = cases[j].text, .body_size = cases[j].size,
+                        };
+                        struct pm_classification c = classify(name, &r);
+
+                        if (c.verdict != cases[j].at_200)
+                                fail_msg("%s, body %zu: %d, %s", name, j, (int) c.verdict, c.reason);
+                        r.http_status = 500;
+                        assert_int_equal(classify(name, &r).verdict, PM_SERVICE_UNAVAILABLE);
+                        r.http_status = 404;
+                        assert_int_equal(classify(name, &r).verdict, PM_CLIENT_ERROR);
+                }
+}
+
+static void hostile_headers(void **state) {
+        static struct pm_header headers[1000];
+        static char large[65536];
+
+        memset(large, '9', sizeof(large) - 1);
+        for (size_t i = 0; i < ELEMENTSOF(headers); i++)
+                headers[i] = (struct pm_header) { "Retry-After", "1" };
+        headers[0] = (struct pm_header) { "Request-Id", large };
+        headers[1] = (struct pm_header) { "Retry-After", large };
+        headers[2] = (struct pm_header) { NULL, "x" };
+        headers[3] = (struct pm_header) { "Retry-After", NULL };
+        headers[4] = (struct pm_header) { "", "" };
+        headers[5] = (struct pm_header) { "Stripe-Rate-Limited-Reason", large };
+        headers[6] = (struct pm_header) { "X-RateLimit-Reset", large };
+        headers[7] = (struct pm_header) { "Retry-After", "Mon, 99 Foo 9999 99:99:99 GMT" };
+        headers[8] = (struct pm_header) { "Retry-After", "Mon Sep 2" };
+        headers[9] = (struct pm_header) { "Retry-After", ",,,,," };
+
+        for (size_t i = 0; i < providers_n(providers); i++) {
+                struct pm_response r = {
+                        .http_status = 429,
+                        .headers = headers,
+                        .n_headers = ELEMENTSOF(headers),
+                        .now_utc_ns = 1790000000 * NSEC_PER_SEC,
+                };
+                struct pm_classification c = classify(providers_get(providers, i)->name, &r);
+
+                assert_int_equal(c.verdict, PM_RATE_LIMIT_EXCEEDED);
+                assert_int_equal(c.retry_after_ns, RETRY_AFTER_MAX_NS);
+                assert_string_equal(c.request_id, "");
+        }
+}
+
+/* Every beginning of a success is corrupt unless the caller says that it cut it off; then it is a success. */
+static void every_beginning_of_a_success(void **state) {
+        static const char body[] = "{\"a\":[1.5e3,\"caf\xc3\xa9\",true,null,{\"b\":\"\\ud83d\\ude00\"}],\"c\":{}}";
+
+        for (size_t i = 0; i < providers_n(providers); i++)
+                for (size_t n = 0; n < strlen(body); n++) {
+                        struct pm_response r = { .http_status = 200, .body = body, .body_size = n };
+
+                        assert_int_equal(classify(providers_get(providers, i)->name, &r).verdict, PM_DATA_CORRUPTION);
+                        r.body_truncated = true;
+                        assert_int_equal(classify(providers_get(providers, i)->name, &r).verdict, PM_OK);
+                }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(all_five_are_loaded),
                 cmocka_unit_test(vendors_samples),
+                cmocka_unit_test(own_cases),
+                cmocka_unit_test(hostile_bodies),
+                cmocka_unit_test(hostile_headers),
+                cmocka_unit_test(every_beginning_of_a_success),
         };
         return cmocka_run_group_tests(tests, load, unload);
 }

@@ -6,8 +6,8 @@
 #include "plugins/helper/helper.h"
 
 /*
- * What HTTP itself says of a status (RFC 9110 section 15, RFC 6585), where no rule of the vendor's says more. Retryable:
- * nothing is wrong with the request itself.
+ * What HTTP itself says of a status (RFC 9110 section 15, RFC 6585), where no rule of the vendor's says more.
+ * Retryable: nothing is wrong with the request itself.
  */
 static const Rule http_rules[] = {
         { 200, 299, .verdict = PM_OK },
@@ -54,7 +54,7 @@ static const Rule *find_rule(const Vendor *v, int status, const Body *b) {
 /* Why the body of a success is not one; NULL: it is. */
 static const char *body_complaint(const struct pm_response *r, const Body *b, const char *const *required_keys,
                                   bool *ret_json) {
-        bool cut = r->body_truncated && b->error == -ENODATA;
+        bool cut = (r->body_truncated || r->body_size > BODY_MAX) && b->error == -ENODATA;
 
         *ret_json = true;
         /* The caller did not keep the body; or there is none to keep (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5). */
@@ -88,6 +88,14 @@ void classification_explain(struct pm_classification *ret, int http_status, cons
                  named ? code : "", named ? ")" : "");
 }
 
+/* One word of printable ASCII that needs no escape anywhere. */
+static bool is_token(const char *s, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (s[i] <= 0x20 || s[i] >= 0x7F || s[i] == '"' || s[i] == '\\')
+                        return false;
+        return n > 0;
+}
+
 /* The vendor's id of the request, best source first. It is for people who write to the vendor's support. */
 static void find_request_id(const Vendor *v, const struct pm_response *r, const Body *b,
                             struct pm_classification *ret) {
@@ -101,7 +109,7 @@ static void find_request_id(const Vendor *v, const struct pm_response *r, const 
                 id = b->text[v->request_id];
                 n = strlen(id);
         }
-        if (id && n < sizeof(ret->request_id) && is_word(id, n))
+        if (id && n < sizeof(ret->request_id) && is_token(id, n))
                 memcpy(ret->request_id, id, n);
 }
 

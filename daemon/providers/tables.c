@@ -4,7 +4,7 @@
 
 #include "basic/macro.h"
 #include "basic/units.h"
-#include "daemon/providers/check.h"
+#include "daemon/providers/tables.h"
 
 /* Far above what any vendor needs; a table without its end is found by this or crashes, which nothing can prevent. */
 #define TABLE_MAX 256
@@ -82,7 +82,7 @@ static bool check_operations(const struct pm_provider *p, Complaint *c) {
                 return complain(c, "operations", NULL, "must be a table, if only with its end");
         for (size_t i = 0; p->operations[i].name; i++) {
                 if (i >= TABLE_MAX)
-                        return complain(c, "operations", NULL, "must end by an entry without a name, after 256 at most");
+                        return complain(c, "operations", NULL, "must end, after 256, by an entry without a name");
                 if (!check_operation(p, &p->operations[i], c))
                         return false;
         }
@@ -94,13 +94,14 @@ static bool check_regions(const struct pm_provider *p, Complaint *c) {
                 const struct pm_region *r = &p->regions[i];
 
                 if (i >= TABLE_MAX)
-                        return complain(c, "regions", NULL, "must end by an entry without a name, after 256 at most");
+                        return complain(c, "regions", NULL, "must end, after 256, by an entry without a name");
                 if (!is_name(r->name, '-'))
                         return complain(c, "regions", r->name, "name must be [a-z][a-z0-9-]*, at most 64 characters");
                 if (!is_url(r->url))
                         return complain(c, "regions", r->name, "url must begin with https://");
                 if (isnan(r->latitude) != isnan(r->longitude) || fabs(r->latitude) > 90 || fabs(r->longitude) > 180)
-                        return complain(c, "regions", r->name, "latitude must be -90 to 90, longitude -180 to 180, or both NaN");
+                        return complain(c, "regions", r->name,
+                                        "latitude must be -90 to 90 and longitude -180 to 180, or both NaN");
         }
         return true;
 }
@@ -121,7 +122,7 @@ static bool check_probe(const struct pm_probe *probe, const char *which, bool cr
                 return complain(c, which, NULL, "path must begin with /");
         for (size_t i = 0; probe->headers && probe->headers[i].name; i++)
                 if (i >= TABLE_MAX || !probe->headers[i].name[0] || !probe->headers[i].value)
-                        return complain(c, which, NULL, "headers must have names and values, and end by one without a name");
+                        return complain(c, which, NULL, "headers must have names and values and end by one without");
         if (has_credential(probe) != credential)
                 return complain(c, which, NULL, credential ? "must hold " CREDENTIAL : "must not hold " CREDENTIAL);
         return true;
@@ -153,8 +154,8 @@ char *provider_check(const struct pm_provider *p, const char *file) {
         if (!is_name(p->name, '-'))
                 k = asprintf(&text, "its name must be [a-z][a-z0-9-]*, at most 64 characters; correct the plugin");
         else if (!streq(p->name, file))
-                k = asprintf(&text, "it calls itself '%s'; rename the file to %s.so, or remove it if there is such a file "
-                             "already", p->name, p->name);
+                k = asprintf(&text, "it calls itself '%s'; rename the file to %s.so, or remove it if that exists",
+                             p->name, p->name);
         else if (!check_all(p, &c))
                 k = asprintf(&text, "its tables are wrong: %s%s%s%s%s; correct the plugin", c.table ? c.table : "",
                              c.entry ? " " : "", c.entry ? c.entry : "", c.table ? ": " : "", c.what);
