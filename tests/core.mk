@@ -1,14 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 # The brain's tests share a small fixture.
-CORE_TESTS = tests/unit/test-core-strategies
-UNIT_TESTS += $(CORE_TESTS)
 check_LTLIBRARIES += tests/unit/libcore.la
 tests_unit_libcore_la_SOURCES = tests/unit/core.c tests/unit/core.h tests/unit/test.h
 tests_unit_libcore_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_libcore_la_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_libcore_la_LIBADD = daemon/libpointsmand-core.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-core-strategies
 tests_unit_test_core_strategies_SOURCES = tests/unit/test-core-strategies.c
 tests_unit_test_core_strategies_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_strategies_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_strategies_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-parts
+tests_unit_test_core_parts_SOURCES = tests/unit/test-core-parts.c
+tests_unit_test_core_parts_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_parts_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_parts_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-breaker
+tests_unit_test_core_breaker_SOURCES = tests/unit/test-core-breaker.c
+tests_unit_test_core_breaker_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_breaker_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_breaker_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-money
+tests_unit_test_core_money_SOURCES = tests/unit/test-core-money.c
+tests_unit_test_core_money_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_money_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_money_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-router
+tests_unit_test_core_router_SOURCES = tests/unit/test-core-router.c
+tests_unit_test_core_router_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_router_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_router_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-random
+tests_unit_test_core_random_SOURCES = tests/unit/test-core-random.c
+tests_unit_test_core_random_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_random_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_random_LDADD = tests/unit/libcore.la
