@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What settings must fulfil wherever they come from. Ranges and what is required stand in the tables; here is what a table cannot say. */
+/* What settings must fulfil wherever they come from. Ranges and what is required stand in the tables; the rest is here. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -73,7 +73,8 @@ static void check_row(Checker *c, const Setting *s, const void *base) {
                 if (isnan(v) && isnan(s->fallback))
                         return;
                 if (setting_check_number(s, v) < 0)
-                        complain(c, spelled(c, s), "is %s; must be %s", setting_format_number(v, value), setting_allowed(s, allowed));
+                        complain(c, spelled(c, s), "is %s; must be %s", setting_format_number(v, value),
+                                 setting_allowed(s, allowed));
         } else if (s->type == SETTING_ENUM) {
                 int v = *(const int *) p;
 
@@ -84,7 +85,8 @@ static void check_row(Checker *c, const Setting *s, const void *base) {
 
                 if (!v || !*v) {
                         if (s->flags & SETTING_REQUIRED)
-                                complain(c, spelled(c, s), "is missing; must be %s: %s", setting_allowed(s, allowed), s->doc);
+                                complain(c, spelled(c, s), "is missing; must be %s: %s", setting_allowed(s, allowed),
+                                         s->doc);
                 } else if ((double) strlen(v) > s->max)
                         complain(c, spelled(c, s), "is %zu bytes long; must be at most %.0f", strlen(v), s->max);
                 else if (has_control(v))
@@ -98,8 +100,12 @@ static void check_rows(Checker *c, const SettingTable *t, const void *base) {
 }
 
 static const char *url_complaint(const char *url) {
-        const char *host = strncasecmp(url, "https://", 8) == 0 ? url + 8 : strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+        const char *host = NULL;
 
+        if (strncasecmp(url, "https://", 8) == 0)
+                host = url + 8;
+        else if (strncasecmp(url, "http://", 7) == 0)
+                host = url + 7;
         if (!host)
                 return "must begin with https:// or http://";
         if (!isalnum((unsigned char) *host) && *host != '[')
@@ -130,8 +136,8 @@ static void check_price_tiers(Checker *c, const NodeSettings *n) {
                 else if (i > 0 && t[-1].up_to == INT64_MAX)
                         complain(c, path, "comes after a step without end; only the last step may leave %s out", up_to);
                 else if (i > 0 && t->up_to <= t[-1].up_to)
-                        complain(c, path, "is %lld; must be more than the %lld of the step before", (long long) t->up_to,
-                                 (long long) t[-1].up_to);
+                        complain(c, path, "is %lld; must be more than the %lld of the step before",
+                                 (long long) t->up_to, (long long) t[-1].up_to);
                 snprintf(path, sizeof(path), "%s[%zu].price", field, i);
                 if (t->price == MONEY_UNSET)
                         complain(c, path, "is missing; must be a number from 0 to 1000000000 (dollars a unit)");
@@ -151,7 +157,8 @@ static void check_options(Checker *c, const NodeSettings *n) {
 
                 snprintf(path, sizeof(path), "options.%s", o->name);
                 if (!name_is_valid(o->name, NODE_ID_MAX))
-                        complain(c, path, "has a name that is not 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit", NODE_ID_MAX);
+                        complain(c, path,
+                                 "has a name that is not 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit", NODE_ID_MAX);
                 if (strlen(o->value) > OPTION_VALUE_MAX || has_control(o->value))
                         complain(c, path, "must be at most %d bytes without control characters", OPTION_VALUE_MAX);
         }
@@ -159,25 +166,30 @@ static void check_options(Checker *c, const NodeSettings *n) {
 
 static void check_node(Checker *c, const NodeSettings *n) {
         if (!name_is_valid(n->id, NODE_ID_MAX))
-                complain(c, c->spelling == SPELLING_API ? "id" : "", "must have a name of 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit",
+                complain(c, c->spelling == SPELLING_API ? "id" : "",
+                         "must have a name of 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit",
                          NODE_ID_MAX);
         check_rows(c, &node_setting_table, n);
         if (n->provider_name && *n->provider_name && !name_is_valid(n->provider_name, 64))
-                complain(c, NODE_FIELD(c, provider_name), "is \"%.64s\"; must be a plugin's name, like \"stripe\"", n->provider_name);
+                complain(c, NODE_FIELD(c, provider_name), "is \"%.64s\"; must be a plugin's name, like \"stripe\"",
+                         n->provider_name);
         if (n->credential && *n->credential && !name_is_valid(n->credential, 64))
-                complain(c, NODE_FIELD(c, credential), "must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential itself");
+                complain(c, NODE_FIELD(c, credential),
+                         "must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential itself");
         const char *wrong = n->url && *n->url ? url_complaint(n->url) : NULL;
         if (wrong)
                 complain(c, NODE_FIELD(c, url), "%s", wrong);
         if (isnan(n->latitude) != isnan(n->longitude))
-                complain(c, isnan(n->latitude) ? NODE_FIELD(c, latitude) : NODE_FIELD(c, longitude), "is missing; latitude and longitude go together");
+                complain(c, isnan(n->latitude) ? NODE_FIELD(c, latitude) : NODE_FIELD(c, longitude),
+                         "is missing; latitude and longitude go together");
         check_price_tiers(c, n);
         check_options(c, n);
 }
 
 static void check_budget(Checker *c, const ServiceSettings *s) {
         if (s->total_budget != MONEY_UNSET && s->budget_period == _BUDGET_PERIOD_INVALID)
-                complain(c, SERVICE_FIELD(c, budget_period), "is missing; a total needs a period: hourly, daily, weekly or monthly");
+                complain(c, SERVICE_FIELD(c, budget_period),
+                         "is missing; a total needs a period: hourly, daily, weekly or monthly");
         if (s->total_budget == MONEY_UNSET && s->budget_period != _BUDGET_PERIOD_INVALID)
                 complain(c, SERVICE_FIELD(c, total_budget), "is missing; a period needs a total (dollars a period)");
 
@@ -188,19 +200,22 @@ static void check_budget(Checker *c, const ServiceSettings *s) {
                 if (*p == MONEY_UNSET)
                         continue;
                 if (below && *p < *below)
-                        complain(c, field_of(c, &service_setting_table, offsetof(ServiceSettings, tier_price[0]) + t * sizeof(Money)),
+                        complain(c,
+                                 field_of(c, &service_setting_table,
+                                          offsetof(ServiceSettings, tier_price[0]) + t * sizeof(Money)),
                                  "is %g; must not be less than the %g of the %s tier", (double) *p / MONEY_PER_DOLLAR,
                                  (double) *below / MONEY_PER_DOLLAR, cost_tier_names.names[below - s->tier_price]);
                 below = p;
         }
 
-        /* No single call may cost more than the emergency tier: with it below every price the service would be dark for ever. */
+        /* No single call may cost more than the emergency tier: below every price it would leave the service dark. */
         Money cheapest = MONEY_MAX;
         for (size_t i = 0; i < s->n_nodes; i++)
                 cheapest = s->nodes[i].n_price_tiers > 0 || s->nodes[i].cost_per_request == MONEY_UNSET
                         ? 0 : MIN(cheapest, s->nodes[i].cost_per_request);
         if (s->n_nodes > 0 && s->tier_price[TIER_EMERGENCY] != MONEY_UNSET && cheapest > s->tier_price[TIER_EMERGENCY])
-                complain(c, SERVICE_FIELD(c, tier_price[TIER_EMERGENCY]), "is %g; must not be less than the cheapest node's cost of %g",
+                complain(c, SERVICE_FIELD(c, tier_price[TIER_EMERGENCY]),
+                         "is %g; must not be less than the cheapest node's cost of %g",
                          (double) s->tier_price[TIER_EMERGENCY] / MONEY_PER_DOLLAR, (double) cheapest / MONEY_PER_DOLLAR);
 }
 
@@ -233,17 +248,20 @@ static int check_ids_differ(Checker *c, const ServiceSettings *s) {
                 if (!streq(sorted[i - 1]->id, sorted[i]->id))
                         continue;
                 enter_node(c, s, sorted[i]);
-                complain(c, "id", "is \"%.64s\" again; each node of a service must have an id of its own", sorted[i]->id);
+                complain(c, "id", "is \"%.64s\" again; each node of a service must have an id of its own",
+                         sorted[i]->id);
         }
         c->prefix[0] = '\0';
         return 0;
 }
 
-int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, SettingsComplaint complain_to, void *userdata) {
+int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, SettingsComplaint complain_to,
+                           void *userdata) {
         Checker c = { .spelling = spelling, .complain = complain_to, .userdata = userdata };
 
         if (!name_is_valid(s->name, SERVICE_NAME_MAX))
-                complain(&c, spelling == SPELLING_API ? "serviceName" : "", "must have a name of 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit",
+                complain(&c, spelling == SPELLING_API ? "serviceName" : "",
+                         "must have a name of 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit",
                          SERVICE_NAME_MAX);
         check_rows(&c, &service_setting_table, s);
         check_budget(&c, s);

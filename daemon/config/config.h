@@ -91,7 +91,8 @@ typedef void (*SettingsComplaint)(void *userdata, const char *field, const char 
  * Checks a whole service: names, ranges, what must be there, and what does not fit together. Calls back for each mistake.
  * Returns the number of mistakes, or -ENOMEM.
  */
-int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, SettingsComplaint complain, void *userdata);
+int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, SettingsComplaint complain,
+                           void *userdata);
 
 /*
  * Finds each node's provider and fills in what it knows: the URL and place of the region. What nobody knows becomes "".

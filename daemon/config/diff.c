@@ -49,7 +49,8 @@ static void format_price_tiers(const NodeSettings *n, char *buffer, size_t size)
                 setting_format_number((double) t->price / MONEY_PER_DOLLAR, price);
                 used += (size_t) (t->up_to == INT64_MAX
                         ? snprintf(buffer + used, size - used, "%s%s", i > 0 ? ", then " : "", price)
-                        : snprintf(buffer + used, size - used, "%sto %lld %s", i > 0 ? ", " : "", (long long) t->up_to, price));
+                        : snprintf(buffer + used, size - used, "%sto %lld %s", i > 0 ? ", " : "",
+                                   (long long) t->up_to, price));
         }
 }
 

@@ -2,7 +2,6 @@
 /* Reading and parsing one file, saying what is wrong, and finding where a setting was said. */
 #include "daemon/config/document.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -10,7 +9,8 @@
 
 #define MESSAGE_MAX 1024
 
-static void add_error(Loader *l, const char *file, unsigned line, const char *setting, const char *message, bool warning) {
+static void add_error(Loader *l, const char *file, unsigned line, const char *setting, const char *message,
+                      bool warning) {
         ConfigErrors *e = l->errors;
 
         l->mistakes += !warning;
@@ -161,13 +161,15 @@ static void complain_about_syntax(Loader *l, const Document *d, const char *text
                 const config_setting_t *s = find_duplicate(&d->tree, text, line);
                 if (s) {
                         write_path(s, path);
-                        loader_complain(l, d->path, line, path, "is set twice; line %u has it already", config_setting_source_line(s));
+                        loader_complain(l, d->path, line, path, "is set twice; line %u has it already",
+                                        config_setting_source_line(s));
                 } else
                         loader_complain(l, d->path, line, "", "a name is used twice in one group");
         } else if (streq(says, "mismatched element type in array"))
                 loader_complain(l, d->path, line, "", "a list in [ ] must hold values of one type");
         else if (streq(says, "syntax error"))
-                loader_complain(l, d->path, line, "", "syntax error here or just before; settings are written as name = value;");
+                loader_complain(l, d->path, line, "",
+                                "syntax error here or just before; settings are written as name = value;");
         else
                 loader_complain(l, d->path, line, "", "%s", says);
 }

@@ -32,6 +32,7 @@ void document_done(Document *d);
 /* Puts what the file says over what is in l->config already. -ENOMEM is the only error. */
 int document_apply(Loader *l, Document *d);
 
-_printf_(5, 6) void loader_complain(Loader *l, const char *file, unsigned line, const char *setting, const char *format, ...);
+_printf_(5, 6) void loader_complain(Loader *l, const char *file, unsigned line, const char *setting,
+                                    const char *format, ...);
 /* About a setting by path: finds the file and line that said it last, or the group that it is missing from. */
 void loader_complain_about(Loader *l, const char *path, const char *message, bool warning);

@@ -78,7 +78,8 @@ static int add_documents(Loader *l, const char *path) {
         if (r < 0)
                 return r;
         /* The file was opened, so its path is not too long; the folder's may be. */
-        if (snprintf(folder, sizeof(folder), "%.*sconf.d", slash ? (int) (slash + 1 - path) : 0, path) >= (int) sizeof(folder)) {
+        int n = snprintf(folder, sizeof(folder), "%.*sconf.d", slash ? (int) (slash + 1 - path) : 0, path);
+        if (n >= (int) sizeof(folder)) {
                 loader_complain(l, path, 0, "", "has a path too long for conf.d beside it");
                 return -ENAMETOOLONG;
         }
@@ -123,7 +124,8 @@ static void check_limits(Loader *l) {
         size_t nodes = 0;
 
         if (settings->n_services > d->router.services) {
-                snprintf(message, sizeof(message), "is %u; there are %zu services", d->router.services, settings->n_services);
+                snprintf(message, sizeof(message), "is %u; there are %zu services", d->router.services,
+                         settings->n_services);
                 loader_complain_about(l, "limits.services", message, false);
         }
         for (size_t i = 0; i < settings->n_services; i++) {
@@ -158,7 +160,8 @@ static int complete_services(Loader *l, ConfigFindProvider find, void *userdata)
                         if (n->provider || !n->provider_name)
                                 continue;
                         snprintf(path, sizeof(path), "services.%s.nodes.%s.provider", s->name, n->id);
-                        snprintf(message, sizeof(message), "is \"%.64s\", which is not loaded; the node is not used until it is",
+                        snprintf(message, sizeof(message),
+                                 "is \"%.64s\", which is not loaded; the node is not used until it is",
                                  n->provider_name);
                         loader_complain_about(l, path, message, true);
                 }

@@ -58,7 +58,8 @@ static const char *list(const SettingTable *t, const char *group, char buffer[SE
                 /* The rows of one group stand together in the table. */
                 if (!part || (n == last_n && strncmp(part, last, n) == 0))
                         continue;
-                used += (size_t) snprintf(buffer + used, SETTING_TEXT_MAX - used, "%s%.*s", last_n > 0 ? ", " : "", (int) n, part);
+                used += (size_t) snprintf(buffer + used, SETTING_TEXT_MAX - used, "%s%.*s", last_n > 0 ? ", " : "",
+                                          (int) n, part);
                 last = part;
                 last_n = n;
         }

@@ -213,7 +213,8 @@ static int scan(Scanner *s) {
                         r = skip_comment(s);
                 else if (*s->p == '@')
                         /* libconfig opens what it includes by itself, and leaves the program when that cannot be read. */
-                        r = refuse(s, s->line, "@include is not supported; put the file into conf.d beside pointsman.conf");
+                        r = refuse(s, s->line,
+                                   "@include is not supported; put the file into conf.d beside pointsman.conf");
                 else if (strchr("{[(", *s->p))
                         r = open_bracket(s);
                 else if (strchr("}])", *s->p))

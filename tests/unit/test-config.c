@@ -10,6 +10,10 @@
 
 #define SOURCE TEST_DATA "/../../"
 
+#define STRATEGIES \
+        "one of ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, LEAST_CONNECTIONS, LEAST_RESPONSE_TIME, GEOGRAPHIC_PROXIMITY, " \
+        "COST_OPTIMIZED, HEALTH_BASED, PREDICTIVE_ANALYTICS, HYBRID_OPTIMIZATION"
+
 static char folder[64];
 
 /* ---- providers as the loader sees them ---- */
@@ -93,7 +97,8 @@ static void expect_complaints(const char *const *expected, size_t n) {
         for (size_t i = 0; i < MAX(n, errors.n); i++) {
                 if (i < errors.n)
                         config_error_format(errors.errors + i, line, sizeof(line));
-                assert_string_equal(i < errors.n ? line + strlen(folder) + 1 : "(no more)", i < n ? expected[i] : "(no more)");
+                assert_string_equal(i < errors.n ? line + strlen(folder) + 1 : "(no more)",
+                                    i < n ? expected[i] : "(no more)");
         }
         config_errors_done(&errors);
 }
@@ -219,7 +224,8 @@ static void the_shipped_file_shows_every_setting(void **state) {
                         char wanted[64];
 
                         snprintf(wanted, sizeof(wanted), " %s = ", dot ? dot + 1 : name);
-                        if (!strstr(text, wanted) && strncmp(text, wanted + 1, strlen(wanted + 1)) != 0 && !streq(name, "services"))
+                        if (!strstr(text, wanted) && strncmp(text, wanted + 1,
+                                                             strlen(wanted + 1)) != 0 && !streq(name, "services"))
                                 fail_msg("etc/pointsman.conf does not show %s", name);
                 }
 
@@ -229,7 +235,8 @@ static void the_shipped_file_shows_every_setting(void **state) {
         assert_int_equal(config_new(&d), 0);
         for (size_t i = 0; i < config_setting_table.n; i++) {
                 char a[SETTING_TEXT_MAX], b[SETTING_TEXT_MAX];
-                assert_string_equal(setting_format(config_setting_table.rows + i, c, a), setting_format(config_setting_table.rows + i, d, b));
+                assert_string_equal(setting_format(config_setting_table.rows + i, c, a),
+                                    setting_format(config_setting_table.rows + i, d, b));
         }
         config_free(c);
         config_free(d);
@@ -364,9 +371,12 @@ static void regions_bring_place_and_url(void **state) {
 }
 
 static void later_files_replace_setting_by_setting(void **state) {
-        write_file("main.conf", "services = { a = { strategy = \"ROUND_ROBIN\"; priority = \"cost\"; nodes = { x = { provider = \"here\"; weight = 1; }; }; }; };");
-        write_file("conf.d/20.conf", "services = { a = { nodes = { x = { weight = 3; }; y = { provider = \"mapbox\"; }; }; }; };");
-        write_file("conf.d/10.conf", "services = { a = { priority = \"revenue\"; nodes = { x = { weight = 2; }; }; }; b = { nodes = { z = { provider = \"here\"; }; }; }; };");
+        write_file("main.conf",
+                   "services = { a = { strategy = \"ROUND_ROBIN\"; priority = \"cost\"; nodes = { x = { provider = \"here\"; weight = 1; }; }; }; };");
+        write_file("conf.d/20.conf",
+                   "services = { a = { nodes = { x = { weight = 3; }; y = { provider = \"mapbox\"; }; }; }; };");
+        write_file("conf.d/10.conf",
+                   "services = { a = { priority = \"revenue\"; nodes = { x = { weight = 2; }; }; }; b = { nodes = { z = { provider = \"here\"; }; }; }; };");
         write_file("conf.d/.hidden.conf", "wrong");
         write_file("conf.d/README", "wrong");
         Config *c = load_good();
@@ -386,72 +396,97 @@ static void later_files_replace_setting_by_setting(void **state) {
 
 static void one_mistake_each(void **state) {
         static const struct { const char *text, *complaint; } node[] = {
-                { "weight = 1001;", "services.s.nodes.n.weight is 1001; must be a whole number from 0 to 1000" },
-                { "weight = -1;", "services.s.nodes.n.weight is -1; must be a whole number from 0 to 1000" },
-                { "weight = 1.5;", "services.s.nodes.n.weight is 1.5; must be a whole number from 0 to 1000" },
-                { "weight = \"5\";", "services.s.nodes.n.weight is \"5\"; must be a whole number from 0 to 1000" },
-                { "weight = 4294967297;", "services.s.nodes.n.weight is 4294967297; must be a whole number from 0 to 1000" },
-                { "weight = 99999999999999999999999;", "services.s.nodes.n.weight is 1e+23; must be a whole number from 0 to 1000" },
-                { "weight = 1e999;", "services.s.nodes.n.weight is inf; must be a whole number from 0 to 1000" },
-                { "weigth = 5;", "services.s.nodes.n.weigth is unknown; did you mean weight?" },
-                { "costPerRequest = 5;", "services.s.nodes.n.costPerRequest is unknown; did you mean cost_per_request?" },
-                { "colour = 5;", "services.s.nodes.n.colour is unknown; allowed here: provider, region, url, weight, cost_per_request, "
+                { "weight = 1001;", "weight is 1001; must be a whole number from 0 to 1000" },
+                { "weight = -1;", "weight is -1; must be a whole number from 0 to 1000" },
+                { "weight = 1.5;", "weight is 1.5; must be a whole number from 0 to 1000" },
+                { "weight = \"5\";", "weight is \"5\"; must be a whole number from 0 to 1000" },
+                { "weight = 4294967297;", "weight is 4294967297; must be a whole number from 0 to 1000" },
+                { "weight = 99999999999999999999999;", "weight is 1e+23; must be a whole number from 0 to 1000" },
+                { "weight = 1e999;", "weight is inf; must be a whole number from 0 to 1000" },
+                { "weigth = 5;", "weigth is unknown; did you mean weight?" },
+                { "costPerRequest = 5;", "costPerRequest is unknown; did you mean cost_per_request?" },
+                { "colour = 5;", "colour is unknown; allowed here: provider, region, url, weight, cost_per_request, "
                   "expected_success_rate, latitude, longitude, latency_limit_ms, price_tiers, credential, options" },
-                { "cost_per_request = -0.01;", "services.s.nodes.n.cost_per_request is -0.01; must be a number from 0 to 1000000000 (dollars a unit)" },
-                { "expected_success_rate = 0;", "services.s.nodes.n.expected_success_rate is 0; must be a number above 0 up to 100 (percent)" },
-                { "expected_success_rate = 101;", "services.s.nodes.n.expected_success_rate is 101; must be a number above 0 up to 100 (percent)" },
-                { "latitude = 91; longitude = 0;", "services.s.nodes.n.latitude is 91; must be a number from -90 to 90 (degrees north)" },
-                { "latitude = 9;", "services.s.nodes.n.longitude is missing; latitude and longitude go together" },
-                { "url = \"ftp://x\";", "services.s.nodes.n.url must begin with https:// or http://" },
-                { "url = \"https://\";", "services.s.nodes.n.url must name a host after the //" },
-                { "url = \"https://u:p@x\";", "services.s.nodes.n.url must have no user name or password; name a credential instead" },
-                { "url = \"https://x/?a=1\";", "services.s.nodes.n.url must have no ? or #, because paths are appended to it" },
-                { "url = \"https://x y\";", "services.s.nodes.n.url must have only characters that a URL may have" },
-                { "url = true;", "services.s.nodes.n.url is true; must be a string" },
-                { "region = \"a\\nb\";", "services.s.nodes.n.region has control characters; must have none" },
-                { "credential = \"sk live\";", "services.s.nodes.n.credential must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential itself" },
-                { "price_tiers = 5;", "services.s.nodes.n.price_tiers is 5; must be a list of groups { up_to, price }" },
-                { "price_tiers = ( { price = 1; }, { up_to = 5; price = 1; } );", "services.s.nodes.n.price_tiers[1].up_to comes after a step without end; only the last step may leave up_to out" },
-                { "price_tiers = ( { up_to = 5; price = 1; }, { up_to = 5; price = 1; } );", "services.s.nodes.n.price_tiers[1].up_to is 5; must be more than the 5 of the step before" },
-                { "price_tiers = ( { up_to = 5; } );", "services.s.nodes.n.price_tiers[0].price is missing; must be a number from 0 to 1000000000 (dollars a unit)" },
-                { "price_tiers = ( { up_to = 5; cost = 5; price = 5; } );", "services.s.nodes.n.price_tiers[0].cost is unknown; allowed here: up_to, price" },
-                { "options = { a = 5; };", "services.s.nodes.n.options.a is 5; must be a string" },
-                { "options = 5;", "services.s.nodes.n.options is 5; must be a group of strings" },
+                { "cost_per_request = -0.01;",
+                  "cost_per_request is -0.01; must be a number from 0 to 1000000000 (dollars a unit)" },
+                { "expected_success_rate = 0;",
+                  "expected_success_rate is 0; must be a number above 0 up to 100 (percent)" },
+                { "expected_success_rate = 101;",
+                  "expected_success_rate is 101; must be a number above 0 up to 100 (percent)" },
+                { "latitude = 91; longitude = 0;", "latitude is 91; must be a number from -90 to 90 (degrees north)" },
+                { "latitude = 9;", "longitude is missing; latitude and longitude go together" },
+                { "url = \"ftp://x\";", "url must begin with https:// or http://" },
+                { "url = \"https://\";", "url must name a host after the //" },
+                { "url = \"https://u:p@x\";", "url must have no user name or password; name a credential instead" },
+                { "url = \"https://x/?a=1\";", "url must have no ? or #, because paths are appended to it" },
+                { "url = \"https://x y\";", "url must have only characters that a URL may have" },
+                { "url = true;", "url is true; must be a string" },
+                { "region = \"a\\nb\";", "region has control characters; must have none" },
+                { "credential = \"sk live\";",
+                  "credential must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential "
+                  "itself" },
+                { "price_tiers = 5;", "price_tiers is 5; must be a list of groups { up_to, price }" },
+                { "price_tiers = ( { price = 1; }, { up_to = 5; price = 1; } );",
+                  "price_tiers[1].up_to comes after a step without end; only the last step may leave up_to out" },
+                { "price_tiers = ( { up_to = 5; price = 1; }, { up_to = 5; price = 1; } );",
+                  "price_tiers[1].up_to is 5; must be more than the 5 of the step before" },
+                { "price_tiers = ( { up_to = 5; } );",
+                  "price_tiers[0].price is missing; must be a number from 0 to 1000000000 (dollars a unit)" },
+                { "price_tiers = ( { up_to = 5; cost = 5; price = 5; } );",
+                  "price_tiers[0].cost is unknown; allowed here: up_to, price" },
+                { "options = { a = 5; };", "options.a is 5; must be a string" },
+                { "options = 5;", "options is 5; must be a group of strings" },
         };
         static const struct { const char *text, *complaint; } service[] = {
-                { "strategy = \"CHEAPEST\";", "services.s.strategy is \"CHEAPEST\"; must be one of ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, LEAST_CONNECTIONS, "
-                  "LEAST_RESPONSE_TIME, GEOGRAPHIC_PROXIMITY, COST_OPTIMIZED, HEALTH_BASED, PREDICTIVE_ANALYTICS, HYBRID_OPTIMIZATION" },
-                { "strategy = 5;", "services.s.strategy is 5; must be one of ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, LEAST_CONNECTIONS, "
-                  "LEAST_RESPONSE_TIME, GEOGRAPHIC_PROXIMITY, COST_OPTIMIZED, HEALTH_BASED, PREDICTIVE_ANALYTICS, HYBRID_OPTIMIZATION" },
-                { "max_cost_per_hour = 5;", "services.s.max_cost_per_hour is unknown; did you mean cost_constraints.max_cost_per_hour?" },
-                { "load_balancing = { failover_threshold = 100.5; };", "services.s.load_balancing.failover_threshold is 100.5; must be a number above 0 up to 100 (percent)" },
+                { "strategy = \"CHEAPEST\";", "services.s.strategy is \"CHEAPEST\"; must be " STRATEGIES },
+                { "strategy = 5;", "services.s.strategy is 5; must be " STRATEGIES },
+                { "max_cost_per_hour = 5;",
+                  "services.s.max_cost_per_hour is unknown; did you mean cost_constraints.max_cost_per_hour?" },
+                { "load_balancing = { failover_threshold = 100.5; };",
+                  "services.s.load_balancing.failover_threshold is 100.5; must be a number above 0 up to 100 "
+                  "(percent)" },
                 { "load_balancing = 5;", "services.s.load_balancing is 5; must be a group { … }" },
-                { "cost_constraints = { budget_alert_threshold = 101; };", "services.s.cost_constraints.budget_alert_threshold is 101; must be a number above 0 up to 100 (percent)" },
-                { "cost_constraints = { cost_optimization_enabled = 1; };", "services.s.cost_constraints.cost_optimization_enabled is 1; must be true or false" },
-                { "budget = { total = 5; };", "services.s.budget.period is missing; a total needs a period: hourly, daily, weekly or monthly" },
-                { "budget = { period = \"daily\"; };", "services.s.budget.total is missing; a period needs a total (dollars a period)" },
-                { "budget = { tiers = { normal = 0.3; elevated = 0.2; }; };", "services.s.budget.tiers.elevated is 0.2; must not be less than the 0.3 of the normal tier" },
-                { "budget = { tiers = { normal = 0.3; emergency = 0.2; }; };", "services.s.budget.tiers.emergency is 0.2; must not be less than the 0.3 of the normal tier" },
-                { "}; t = { nodes = {}; ", "services.t.nodes is missing or empty; a service must have at least one node" },
-                { "}; t = 5; u = { nodes = { n = { provider = \"here\"; }; }; ", "services.t is 5; must be a group { … }" },
-                { "}; t = { nodes = { n = {}; }; ", "services.t.nodes.n.provider is missing; must be a string: name of the provider plugin that knows the vendor" },
-                { "}; t = { nodes = { * = { provider = \"here\"; }; }; ", "services.t.nodes.* must have a name of 1 to 64 of A-Z a-z 0-9 _ . -, the first a letter or digit" },
+                { "cost_constraints = { budget_alert_threshold = 101; };",
+                  "services.s.cost_constraints.budget_alert_threshold is 101; must be a number above 0 up to 100 "
+                  "(percent)" },
+                { "cost_constraints = { cost_optimization_enabled = 1; };",
+                  "services.s.cost_constraints.cost_optimization_enabled is 1; must be true or false" },
+                { "budget = { total = 5; };",
+                  "services.s.budget.period is missing; a total needs a period: hourly, daily, weekly or monthly" },
+                { "budget = { period = \"daily\"; };",
+                  "services.s.budget.total is missing; a period needs a total (dollars a period)" },
+                { "budget = { tiers = { normal = 0.3; elevated = 0.2; }; };",
+                  "services.s.budget.tiers.elevated is 0.2; must not be less than the 0.3 of the normal tier" },
+                { "budget = { tiers = { normal = 0.3; emergency = 0.2; }; };",
+                  "services.s.budget.tiers.emergency is 0.2; must not be less than the 0.3 of the normal tier" },
+                { "}; t = { nodes = {}; ",
+                  "services.t.nodes is missing or empty; a service must have at least one node" },
+                { "}; t = 5; u = { nodes = { n = { provider = \"here\"; }; }; ",
+                  "services.t is 5; must be a group { … }" },
+                { "}; t = { nodes = { n = {}; }; ",
+                  "services.t.nodes.n.provider is missing; must be a string: name of the provider plugin that knows "
+                  "the vendor" },
+                { "}; t = { nodes = { * = { provider = \"here\"; }; }; ",
+                  "services.t.nodes.* must have a name of 1 to 64 of A-Z a-z 0-9 _ . -, the first a letter or digit" },
                 { "}; t = { nodes = { n = { provider = \"here\"; cost_per_request = 0.5; }; }; budget = { tiers = { emergency = 0.4; }; }; ",
                   "services.t.budget.tiers.emergency is 0.4; must not be less than the cheapest node's cost of 0.5" },
         };
         static const struct { const char *text, *complaint; } root[] = {
-                { "limits = { message_max = 5; };", "limits.message_max is 5; must be a whole number from 4096 to 67108864 (bytes)" },
+                { "limits = { message_max = 5; };",
+                  "limits.message_max is 5; must be a whole number from 4096 to 67108864 (bytes)" },
                 { "limits = { connection = 5; };", "limits.connection is unknown; did you mean connections?" },
                 { "access = { admin = \"root\"; };", "access.admin is \"root\"; must be a list of strings" },
-                { "access = { admin = [ \"no group\" ]; };", "access.admin has \"no group\"; must have names of groups, or \"*\" for everybody" },
-                { "daemon = { log_level = \"all\"; };", "daemon.log_level is \"all\"; must be one of emerg, alert, crit, err, warning, notice, info, debug" },
+                { "access = { admin = [ \"no group\" ]; };",
+                  "access.admin has \"no group\"; must have names of groups, or \"*\" for everybody" },
+                { "daemon = { log_level = \"all\"; };",
+                  "daemon.log_level is \"all\"; must be one of emerg, alert, crit, err, warning, notice, info, debug" },
                 { "service = { x = { }; };", "service is unknown; did you mean services?" },
         };
         char expected[1024];
 
         for (size_t i = 0; i < ELEMENTSOF(node); i++) {
                 write_node(node[i].text);
-                snprintf(expected, sizeof(expected), "main.conf:1: %s", node[i].complaint);
+                snprintf(expected, sizeof(expected), "main.conf:1: services.s.nodes.n.%s", node[i].complaint);
                 EXPECT(expected);
         }
         for (size_t i = 0; i < ELEMENTSOF(service); i++) {
@@ -486,7 +521,8 @@ static void syntax(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 write_file("main.conf", bad[i].text);
                 if (strncmp(bad[i].text, "limits", 6) == 0)
-                        EXPECT(bad[i].complaint, "main.conf:1: limits.nodes is a list; must be a whole number from 1 to 1000000");
+                        EXPECT(bad[i].complaint,
+                               "main.conf:1: limits.nodes is a list; must be a whole number from 1 to 1000000");
                 else
                         EXPECT(bad[i].complaint);
         }
@@ -503,14 +539,14 @@ static void all_mistakes_of_all_files_at_once(void **state) {
                    "  };\n"
                    "  cost_constraints = { budget_alert_threshold = 200; };\n"
                    "}; };\n");
-        write_file("conf.d/a.conf", "services = { maps = { budget = {\n  total = 5\n  tiers = { normal = 2; elevated = 1; };\n}; }; };");
+        write_file("conf.d/a.conf",
+                   "services = { maps = { budget = {\n  total = 5\n  tiers = { normal = 2; elevated = 1; };\n}; }; };");
         write_file("conf.d/b.conf", "limits = { leases = 1; };\nlimits = { };\n");
         write_file("conf.d/c.conf", "a = = 5;\n");
         assert_int_equal(symlink("nowhere", in_folder("conf.d/d.conf")), 0);
         assert_int_equal(mkdir(in_folder("conf.d/e.conf"), 0700), 0);
         assert_int_equal(mkfifo(in_folder("conf.d/f.conf"), 0600), 0);
-        EXPECT("main.conf:2: services.maps.strategy is \"FAST\"; must be one of ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, LEAST_CONNECTIONS, "
-               "LEAST_RESPONSE_TIME, GEOGRAPHIC_PROXIMITY, COST_OPTIMIZED, HEALTH_BASED, PREDICTIVE_ANALYTICS, HYBRID_OPTIMIZATION",
+        EXPECT(("main.conf:2: services.maps.strategy is \"FAST\"; must be " STRATEGIES),
                "main.conf:4: services.maps.nodes.here.weight is 5000; must be a whole number from 0 to 1000",
                "main.conf:4: services.maps.nodes.here.url must begin with https:// or http://",
                "main.conf:5: services.maps.nodes.mapbox.latitude is 100; must be a number from -90 to 90 (degrees north)",
@@ -566,7 +602,8 @@ static void a_missing_provider_is_a_warning(void **state) {
         assert_int_equal(errors.n, 1);
         assert_true(errors.errors[0].warning);
         config_error_format(errors.errors, line, sizeof(line));
-        assert_string_equal(line + strlen(folder), "/main.conf:2: warning: services.s.nodes.n.provider is \"acme\", which is not loaded; "
+        assert_string_equal(line + strlen(folder),
+                            "/main.conf:2: warning: services.s.nodes.n.provider is \"acme\", which is not loaded; "
                             "the node is not used until it is");
         assert_null(c->settings.services[0].nodes[0].provider);
         config_errors_done(&errors);
@@ -582,7 +619,8 @@ static void numbers_of_services_and_nodes_have_limits(void **state) {
         write_file("main.conf", "limits = { services = 1; nodes = 3; nodes_per_service = 2; };\nservices = {\n"
                    "a = {\nnodes = { x = { provider = \"here\"; }; y = { provider = \"here\"; }; z = { provider = \"here\"; }; }; };\n"
                    "b = { nodes = { x = { provider = \"here\"; }; }; };\n};\n");
-        EXPECT("main.conf:1: limits.services is 1; there are 2 services", "main.conf:1: limits.nodes is 3; there are 4 nodes in all",
+        EXPECT("main.conf:1: limits.services is 1; there are 2 services",
+               "main.conf:1: limits.nodes is 3; there are 4 nodes in all",
                "main.conf:4: services.a.nodes has 3 nodes; limits.nodes_per_service allows 2");
 
         _cleanup_free_ char *text = calloc(1, 1 << 20);
@@ -716,8 +754,7 @@ static void settings_from_elsewhere_are_checked_too(void **state) {
 
         assert_int_equal(service_settings_check(&s, SPELLING_API, note_complaint, &changes), 6);
         assert_string_equal(changes.text,
-                            "strategy:  -> is not set; must be one of ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, LEAST_CONNECTIONS, LEAST_RESPONSE_TIME, "
-                            "GEOGRAPHIC_PROXIMITY, COST_OPTIMIZED, HEALTH_BASED, PREDICTIVE_ANALYTICS, HYBRID_OPTIMIZATION\n"
+                            "strategy:  -> is not set; must be " STRATEGIES "\n"
                             "loadBalancing.failoverThreshold:  -> is nan; must be a number above 0 up to 100 (percent)\n"
                             "nodes[0].costPerRequest:  -> is -0.000005; must be a number from 0 to 1000000000 (dollars a unit)\n"
                             "nodes[1].weight:  -> is 5000; must be a whole number from 0 to 1000\n"
