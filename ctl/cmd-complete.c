@@ -15,16 +15,14 @@ static void offer(Ctl *c, const char *start, const char *candidate, const char *
 }
 
 /* A call that may fail: then there is nothing to offer, and nothing to say about it. */
-static json_t *ask(Ctl *c, const char *method) {
-        _cleanup_free_ char *reply = NULL;
+static json_t *ask(Ctl *c, const char *method, const char *parameters) {
+        json_t *reply = NULL;
 
         if (!c->client && pointsman_connect(c->socket, &c->client) < 0)
                 return NULL;
         pointsman_set_timeout(c->client, TIMEOUT_MS);
-        bool standard = streq(method, "org.varlink.service.GetInterfaceDescription");
-        return pointsman_call(c->client, method, standard ? "{\"interface\":\"" POINTSMAN_INTERFACE "\"}" : NULL, &reply) < 0
-                       ? NULL
-                       : json_loads(reply, 0, NULL);
+        ctl_try(c, method, parameters, &reply);
+        return reply;
 }
 
 static void offer_each(Ctl *c, const char *start, const json_t *rows, const char *field) {
@@ -39,7 +37,7 @@ static void offer_each(Ctl *c, const char *start, const json_t *rows, const char
 }
 
 static void offer_methods(Ctl *c, const char *start) {
-        _cleanup_json_ json_t *reply = ask(c, "org.varlink.service.GetInterfaceDescription");
+        _cleanup_json_ json_t *reply = ask(c, "org.varlink.service.GetInterfaceDescription", "{\"interface\":\"" POINTSMAN_INTERFACE "\"}");
 
         for (const char *p = json_text_at(reply, "description"); p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
                 char name[128];
@@ -51,7 +49,7 @@ static void offer_methods(Ctl *c, const char *start) {
 /* What a word in capitals in the help stands for. */
 static void offer_kind(Ctl *c, const char *start, const char *kind) {
         if (streq(kind, "SERVICE") || streq(kind, "NODE")) {
-                _cleanup_json_ json_t *reply = ask(c, "GetSystemStatus");
+                _cleanup_json_ json_t *reply = ask(c, "GetSystemStatus", NULL);
                 json_t *service;
                 size_t i;
                 if (streq(kind, "SERVICE"))
@@ -60,7 +58,7 @@ static void offer_kind(Ctl *c, const char *start, const char *kind) {
                         json_array_foreach((json_t *) json_at(reply, "services"), i, service)
                                 offer_each(c, start, json_at(service, "nodes"), "node");
         } else if (streq(kind, "TYPE|ID")) {
-                _cleanup_json_ json_t *reply = ask(c, "GetActiveScenarios");
+                _cleanup_json_ json_t *reply = ask(c, "GetActiveScenarios", NULL);
                 for (int i = 0; i < scenario_type_names.n; i++)
                         offer(c, start, scenario_type_names.names[i], NULL);
                 offer_each(c, start, json_at(reply, "scenarios"), "id");

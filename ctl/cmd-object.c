@@ -4,6 +4,8 @@
 #include "ctl/table.h"
 
 #define COLUMNS_MAX 24
+#define FIELDS_MAX 64
+#define DEPTH_MAX 8
 
 static bool is_table(const json_t *v) {
         return json_is_array(v) && json_is_object(json_array_get(v, 0));
@@ -43,22 +45,27 @@ static void print_rows(Ctl *c, const json_t *rows) {
 }
 
 static void print_level(Ctl *c, const json_t *object, unsigned depth) {
-        char text[48];
+        char labels[FIELDS_MAX][48];
+        Column fields[FIELDS_MAX];
         const char *name;
+        size_t n = 0;
         json_t *v;
 
         json_object_foreach((json_t *) object, name, v) {
-                if (is_table(v) || json_is_object(v))
+                if (is_table(v) || json_is_object(v) || n == FIELDS_MAX)
                         continue;
-                label(name, false, text, sizeof(text));
-                print_fields(&c->out, object, &(Column) { text, name, format_of_field(name) }, 1);
+                label(name, false, labels[n], sizeof(labels[n]));
+                fields[n] = (Column) { labels[n], name, format_of_field(name), 0 };
+                n++;
         }
+        print_fields(&c->out, object, fields, n);
+
         json_object_foreach((json_t *) object, name, v) {
-                if ((!is_table(v) && !json_is_object(v)) || depth > 8)
+                if ((!is_table(v) && !json_is_object(v)) || depth > DEPTH_MAX)
                         continue;
-                label(name, false, text, sizeof(text));
+                label(name, false, labels[0], sizeof(labels[0]));
                 fputc('\n', c->out.file);
-                print_styled(&c->out, STYLE_STRONG, text);
+                print_styled(&c->out, STYLE_STRONG, labels[0]);
                 fputc('\n', c->out.file);
                 if (is_table(v))
                         print_rows(c, v);

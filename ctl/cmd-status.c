@@ -38,7 +38,7 @@ const Column node_columns[] = {
         { "SPENT/HOUR", "spendHour", FORMAT_MONEY, 7 },
         { "COOL-DOWN", "cooldownMs", FORMAT_DURATION, 7 },
         { "LAST PROBE", "lastProbe", FORMAT_WORD, 9 },
-        { "AT", "lastProbeAt", FORMAT_TIME, 10 },
+        { "PROBED", "lastProbeAt", FORMAT_TIME, 10 },
 };
 const size_t n_node_columns = ELEMENTSOF(node_columns);
 
@@ -60,26 +60,41 @@ json_t *collect_nodes(const json_t *services, const char *service, bool troubled
 }
 
 void print_headline(Terminal *t, const json_t *status) {
-        Style style;
-        _cleanup_free_ char *version = format_value(json_at(status, "version"), FORMAT_TEXT, &style),
-                            *health = format_value(json_at(status, "health"), FORMAT_WORD, &style), *up = NULL;
-        json_t *uptime = json_real(json_number_value(json_at(status, "uptimeSeconds")) * 1e3);
-        Style plain;
+        static const struct { const char *field, *words; } counts[] = {
+                { "decisions", "decisions" }, { "failures", "failures" }, { "leases", "not yet reported" }, { "activeScenarios", "scenarios" },
+        };
+        _cleanup_json_ json_t *uptime = json_real(json_number_value(json_at(status, "uptimeSeconds")) * 1e3);
+        Style plain, style;
+        _cleanup_free_ char *version = format_value(json_at(status, "version"), FORMAT_TEXT, &plain),
+                            *up = format_value(uptime, FORMAT_DURATION, &plain),
+                            *health = format_value(json_at(status, "health"), FORMAT_WORD, &style);
 
-        up = format_value(uptime, FORMAT_DURATION, &plain);
-        json_decref(uptime);
         fprintf(t->file, "pointsmand %s is ", version ?: "?");
         print_styled(t, style, health ?: "?");
-        fprintf(t->file, ", up %s", up ?: "?");
-
-        static const struct { const char *field, *words; } counts[] = {
-                { "nodes", "nodes" }, { "decisions", "decisions" }, { "failures", "failures" }, { "leases", "not yet reported" },
-                { "activeScenarios", "scenarios" },
-        };
-        fputs("; ", t->file);
+        fprintf(t->file, ", up %s\n", up ?: "?");
         for (size_t i = 0; i < ELEMENTSOF(counts); i++)
                 fprintf(t->file, "%s%.0f %s", i > 0 ? ", " : "", json_number_value(json_at(status, counts[i].field)), counts[i].words);
         fputc('\n', t->file);
+}
+
+/* Why it is not simply ok. */
+static void print_failed_checks(Ctl *c) {
+        _cleanup_json_ json_t *reply = NULL;
+        json_t *check;
+        size_t i;
+
+        if (ctl_try(c, "GetHealth", NULL, &reply) < 0)
+                return;
+        json_array_foreach((json_t *) json_at(reply, "checks"), i, check) {
+                Style style;
+                _cleanup_free_ char *status = format_value(json_at(check, "status"), FORMAT_WORD, &style),
+                                    *name = text_copy(json_text_at(check, "name")), *text = text_copy(json_text_at(check, "message"));
+                if (!status || !name || !text || streq(status, "ok"))
+                        continue;
+                print_styled(&c->out, style, name);
+                fputs(": ", c->out.file);
+                print_wrapped(&c->out, text, (unsigned) text_width(name) + 2, 4);
+        }
 }
 
 void print_status(Ctl *c, const json_t *reply) {
@@ -87,6 +102,8 @@ void print_status(Ctl *c, const json_t *reply) {
         _cleanup_json_ json_t *troubled = collect_nodes(services, NULL, true);
 
         print_headline(&c->out, json_at(reply, "status"));
+        if (!streq(json_text_at(reply, "status.health"), "ok"))
+                print_failed_checks(c);
         fputc('\n', c->out.file);
         print_services(c, reply);
         if (json_array_size(troubled) == 0)

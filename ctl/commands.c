@@ -110,6 +110,8 @@ const Command commands[] = {
           .method = "GetActiveScenarios", .fields = { "serviceName" }, .lines = "scenarios", .print = print_scenarios },
         { "events", NULL, STATUS, "follow what happens, until interrupted", NULL,
           "pointsmanctl events --severity medium --service stripe", events_options, .run = run_events },
+        { "top", NULL, STATUS, "show services, nodes and events live", "q ends it; the arrow keys scroll the nodes.", "pointsmanctl top",
+          .run = run_top },
 
         { "route", "SERVICE", ROUTING, "ask which node to call next",
           "The decision's cost counts as spent unless a report says otherwise; so report what came of the call.",

@@ -76,6 +76,22 @@ Exit ctl_call(Ctl *c, const char *method, json_t *parameters, json_t **ret) {
         return *ret ? EXIT_DONE : ctl_failed(c, -EPROTO);
 }
 
+int ctl_try(Ctl *c, const char *method, const char *parameters, json_t **ret) {
+        _cleanup_free_ char *reply = NULL;
+        json_t *parsed;
+
+        int k = c->client ? 0 : pointsman_connect(c->socket, &c->client);
+        if (k >= 0)
+                k = pointsman_call(c->client, method, parameters, &reply);
+        if (k < 0)
+                return k;
+        parsed = json_loads(reply, 0, NULL);
+        if (!parsed)
+                return -EPROTO;
+        *ret = parsed;
+        return 0;
+}
+
 void ctl_print_json(Ctl *c, const json_t *v, const char *path) {
         json_t *part = (json_t *) v, *row;
         const char *rest = NULL;

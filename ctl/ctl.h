@@ -89,6 +89,8 @@ Exit out_of_memory(void);
 Exit ctl_connect(Ctl *c);
 /* Calls and parses the reply. parameters: borrowed, NULL: none. */
 Exit ctl_call(Ctl *c, const char *method, json_t *parameters, json_t **ret);
+/* The same in silence, with parameters as text. What libpointsman returned. */
+int ctl_try(Ctl *c, const char *method, const char *parameters, json_t **ret);
 /* Turns what a function of libpointsman returned into a message and an exit status. */
 Exit ctl_failed(Ctl *c, int error);
 Exit ctl_run_method(Ctl *c, const Request *r);

@@ -74,6 +74,9 @@ static void format_number(double v, Format format, char *s, size_t size) {
         case FORMAT_RATIO:
                 snprintf(s, size, "%.2f", v);
                 break;
+        case FORMAT_RATE:
+                snprintf(s, size, fabs(v) < 1000 ? "%.1f" : "%.0f", v);
+                break;
         case FORMAT_SCORE:
                 snprintf(s, size, "%.0f", v);
                 break;

@@ -31,8 +31,8 @@ Exit usage(const Command *command, const char *format, ...) {
         vcomplain(format, ap);
         va_end(ap);
         if (command)
-                fprintf(stderr, "Usage: pointsmanctl %s %s\nSee pointsmanctl %s --help.\n", command->name, command->arguments ?: "",
-                        command->name);
+                fprintf(stderr, "Usage: pointsmanctl %s %s%s\nSee pointsmanctl %s --help.\n", command->name,
+                        command->options ? "[OPTION...] " : "", command->arguments ?: "", command->name);
         else
                 fputs("See pointsmanctl --help.\n", stderr);
         return EXIT_USAGE;

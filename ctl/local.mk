@@ -9,6 +9,7 @@ ctl_libpointsmanctl_la_SOURCES = \
 	ctl/cmd-route.c \
 	ctl/cmd-status.c \
 	ctl/cmd-stream.c \
+	ctl/cmd-top.c \
 	ctl/commands.c \
 	ctl/ctl.c ctl/ctl.h \
 	ctl/format.c \

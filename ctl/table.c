@@ -5,6 +5,7 @@
 
 #define GAP 2
 #define PROSE_LEAST 16
+#define PROSE_WANTED 20
 
 typedef struct Cell {
         char *text;
@@ -16,32 +17,36 @@ static bool is_right_aligned(Format format) {
         return format >= FORMAT_COUNT && format <= FORMAT_DURATION;
 }
 
-/* Drops columns until the rest fits; widths of those are set to 0. What is still too wide is taken from the prose. */
+/* What a column takes at least, when it is decided whether it has room. */
+static size_t least(const Column *column, size_t width) {
+        return column->format == FORMAT_PROSE ? MIN(width, (size_t) PROSE_WANTED) : width;
+}
+
+/* Sets the widths of those columns to 0 that have no room: the lowest ranks come first. Prose takes what is left over. */
 static void fit(const Terminal *t, const Column *columns, size_t *widths, size_t n) {
+        size_t total = 0, prose = n;
+        unsigned highest = 0;
+
         if (t->width == 0)
                 return;
-        for (;;) {
-                size_t total = 0, drop = n, prose = n;
+        for (size_t i = 0; i < n; i++)
+                highest = MAX(highest, columns[i].rank);
+        for (unsigned rank = 0; rank <= highest; rank++)
                 for (size_t i = 0; i < n; i++) {
-                        if (widths[i] == 0)
+                        size_t more = least(&columns[i], widths[i]) + (total > 0 ? GAP : 0);
+                        if (columns[i].rank != rank || widths[i] == 0)
                                 continue;
-                        total += widths[i] + (total > 0 ? GAP : 0);
-                        if (columns[i].rank > 0 && (drop == n || columns[i].rank >= columns[drop].rank))
-                                drop = i;
-                        if (columns[i].format == FORMAT_PROSE)
-                                prose = i;
+                        if (rank > 0 && total + more > t->width)
+                                widths[i] = 0;
+                        else {
+                                total += more;
+                                prose = columns[i].format == FORMAT_PROSE ? i : prose;
+                        }
                 }
-                if (total <= t->width)
-                        return;
-                size_t excess = total - t->width;
-                if (prose < n && (drop == n || columns[prose].rank < columns[drop].rank) && widths[prose] >= excess + PROSE_LEAST)
-                        widths[prose] -= excess;
-                else if (drop < n)
-                        widths[drop] = 0;
-                else if (prose < n && widths[prose] > PROSE_LEAST)
-                        widths[prose] = PROSE_LEAST;
-                else
-                        return; /* the terminal will wrap it */
+        if (prose < n) {
+                size_t others = total - least(&columns[prose], widths[prose]);
+                size_t room = t->width > others ? t->width - others : 0;
+                widths[prose] = MIN(widths[prose], MAX(room, (size_t) PROSE_LEAST));
         }
 }
 

@@ -15,6 +15,7 @@ typedef enum Format {
         FORMAT_MONEY,    /* $0.029 */
         FORMAT_PERCENT,  /* of a ratio: 99.8 % */
         FORMAT_RATIO,    /* 0.97 */
+        FORMAT_RATE,     /* a second: 12.3 */
         FORMAT_SCORE,    /* 0..100 */
         FORMAT_LATENCY,  /* of milliseconds: 12.3 ms */
         FORMAT_DURATION, /* of milliseconds: 1.2 s, 5 min */

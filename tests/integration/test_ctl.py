@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """pointsmanctl against a daemon that follows a script: what it asks, what it prints, how it ends."""
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import select
 import socket
+import struct
 import subprocess
+import termios
 import threading
 
 import pytest
@@ -48,7 +54,7 @@ class Script:
 
     def _serve(self, connection):
         buffer = b""
-        with connection:
+        with connection, contextlib.suppress(OSError):
             while chunk := connection.recv(65536):
                 buffer += chunk
                 while b"\0" in buffer:
@@ -391,3 +397,52 @@ def test_completion(script, ctl, words, expected):
     done = ctl(None, "complete", "--", "--socket", s.path, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == expected
+
+
+# ---- top ----
+
+def test_top_draws_the_screen_and_gives_it_back(script, build_dir, wait_for):
+    s = script(Subscribe=[{"event": {"serial": 1, "time": "2026-11-23T10:00:00Z", "type": "cost_alert", "severity": "high",
+                                     "serviceName": "maps", "message": "80 % of $50.00 are spent"}}])
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(terminal)
+    top = subprocess.Popen([parts.program(build_dir, "ctl/pointsmanctl"), "-s", s.path, "top"], stdin=inside, stdout=inside,
+                           stderr=inside, env=os.environ | {"TERM": "xterm"})
+    os.close(inside)
+    output = bytearray()
+
+    def read_until(text):
+        def more():
+            if select.select([terminal], [], [], 0.05)[0]:
+                try:
+                    output.extend(os.read(terminal, 65536))
+                except OSError:  # the other side is closed
+                    pass
+            return text in output
+        wait_for(more, f"{text} on the screen")
+
+    try:
+        read_until(b"80 % of $50.00")
+        assert output.startswith(b"\x1b[?1049h") and b"maps/mapbox" in output
+        output.clear()
+        s.answers["GetSystemStatus"] = {"status": STATUS["status"], "services": [SERVICE | {"decisions": 1000000}]}
+        read_until(b"CALLS/S")
+        s.answers["GetSystemStatus"] = b""
+        read_until(b"Trying again")
+        s.answers["GetSystemStatus"] = {"status": STATUS["status"], "services": [SERVICE | {"serviceName": "later"}]}
+        read_until(b"later")
+        os.write(terminal, b"q")
+        read_until(b"\x1b[?1049l")
+        assert termios.tcgetattr(terminal)[3] == before[3]
+        assert top.wait(20) == 0
+    finally:
+        top.kill()
+        top.wait()
+        os.close(terminal)
+
+
+def test_top_wants_a_terminal(script, ctl):
+    s = script()
+    done = ctl(s, "top")
+    assert done.returncode == 2 and "wants a terminal" in done.stderr and s.asked == []
