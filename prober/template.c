@@ -42,7 +42,8 @@ int template_fill(const char *t, const char *secret, bool percent_encode, char *
         if (!filled)
                 return -ENOMEM;
         for (const char *p; (p = strstr(t, CREDENTIAL_PLACEHOLDER)); t = p + placeholder) {
-                out = mempcpy(out, t, (size_t) (p - t));
+                memcpy(out, t, (size_t) (p - t));
+                out += p - t;
                 out += put_secret(out, secret, percent_encode);
         }
         strcpy(out, t);
