@@ -1,1 +1,4 @@
-# nothing yet
+noinst_PROGRAMS += bench/bench-classify
+bench_bench_classify_SOURCES = bench/bench-classify.c
+bench_bench_classify_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
+bench_bench_classify_LDADD = daemon/libpointsmand.la
