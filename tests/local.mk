@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/integration/test_prober.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
-	tests/integration/test_standins.py
+	tests/integration/test_standins.py \
+	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
 EXTRA_DIST += tests/integration/test_ctl.py
 include tests/fuzz/local.mk

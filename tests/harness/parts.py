@@ -28,10 +28,10 @@ def program(build_dir, name):
 
 def provider_dir(build_dir):
     """Where libtool left the provider plugins."""
-    found = glob.glob(os.path.join(build_dir, "plugins", "**", "stripe.so"), recursive=True)
-    if not found:
-        raise Failed(f"no stripe.so below {build_dir}/plugins: build it first (./dev build)")
-    return os.path.dirname(found[0])
+    path = os.path.join(build_dir, "plugins", ".libs")
+    if not os.path.exists(os.path.join(path, "stripe.so")):
+        raise Failed(f"no stripe.so in {path}: build it first (./dev build)")
+    return path
 
 
 def libconfig(value, indent=0):
@@ -150,24 +150,28 @@ class Snmpd(Process):
 
     def wait_ready(self, deadline=DEADLINE):
         self.wait_for(lambda: answers(self.agentx), "its AgentX socket listens", deadline)
-        self.wait_for(lambda: self._run("snmpget", "-t", "0.3", "-r", "0", "1.3.6.1.2.1.1.3.0").returncode == 0,
+        self.wait_for(lambda: self._run("snmpget", ["-t", "0.3", "-r", "0"], ["1.3.6.1.2.1.1.3.0"]).returncode == 0,
                       "it answers an SNMP request", deadline)
         return self
 
     def _env(self):
         return {"SNMP_PERSISTENT_DIR": self.directory, "SNMPCONFPATH": self.directory, "MIBS": ""}
 
-    def _run(self, tool, *arguments, community="public"):
-        options = [a for a in arguments if not a[:1].isdigit()]
-        return subprocess.run([tool, "-v2c", "-c", community, *arguments[:len(options)], f"127.0.0.1:{self.port}",
-                               *arguments[len(options):]], capture_output=True, text=True, timeout=30, check=False,
+    def _run(self, tool, options, objects, community="public", mib=""):
+        return subprocess.run([tool, "-v2c", "-c", community, "-M", self._mib_path(), "-m", mib, *options,
+                               f"127.0.0.1:{self.port}", *objects], capture_output=True, text=True, timeout=30, check=False,
                               env=os.environ | self._env())
+
+    def command(self, tool, *objects):
+        """What one would type to run that tool oneself."""
+        return " ".join([tool, "-v2c", "-c", "public", "-M", self._mib_path(), "-m", "POINTSMAN-MIB", f"127.0.0.1:{self.port}", *objects])
+
+    def _mib_path(self):
+        return ":".join(d for d in self.mib_dirs if os.path.isdir(d))
 
     def tool(self, tool, *objects, options=(), community="public", mib="POINTSMAN-MIB"):
         """Runs snmpget, snmpwalk, snmptable, snmpset … with the project's MIB loaded; returns what it printed."""
-        done = subprocess.run([tool, "-v2c", "-c", community, "-M", ":".join(d for d in self.mib_dirs if os.path.isdir(d)), "-m",
-                               mib, *options, f"127.0.0.1:{self.port}", *objects], capture_output=True, text=True, timeout=30,
-                              check=False, env=os.environ | self._env() | {"MIBS": mib})
+        done = self._run(tool, options, objects, community, mib)
         if done.returncode:
             raise Failed(f"{tool} {' '.join(objects)}: {(done.stderr or done.stdout).strip()}")
         return done.stdout

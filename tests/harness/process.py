@@ -67,10 +67,11 @@ class Process:
         environment = {k: v for k, v in os.environ.items() if k not in INHERITED_BY_ACCIDENT} | (env or {})
         if notify:
             environment["NOTIFY_SOCKET"] = self.notify.path
-        # setpriv only execs: the child dies with us, whatever becomes of us, and the pid is the program's own.
+        # setpriv only execs: the child dies with us, whatever becomes of us, and the pid is the program's own. In a session of
+        # its own it does not see the Ctrl-C that is meant for us.
         with open(self.log_path, "ab") as log, open(stdout or self.log_path, "ab") as output:
             self.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)], stdin=subprocess.DEVNULL,
-                                          stdout=output, stderr=log, env=environment)
+                                          stdout=output, stderr=log, env=environment, start_new_session=True)
 
     @property
     def pid(self):
