@@ -274,7 +274,7 @@ static void loop(Top *t) {
 
 Exit run_top(Ctl *c, const Request *r) {
         const struct sigaction action = { .sa_handler = on_signal };
-        Top t = { .c = c, .events = json_array() };
+        Top t = { .c = c };
 
         if (c->json || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &termios_before) < 0)
                 return usage(r->command, "top wants a terminal; see also: pointsmanctl --json status");
@@ -283,6 +283,7 @@ Exit run_top(Ctl *c, const Request *r) {
                 return e;
         for (size_t i = 0; i < 5; i++)
                 sigaction((int[]) { SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP }[i], &action, NULL);
+        t.events = json_array();
         screen_enter();
         loop(&t);
         screen_leave();

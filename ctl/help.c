@@ -8,7 +8,7 @@
 #define HELP_WIDTH 79
 #define HELP_INDENT 28
 
-static void vcomplain(const char *format, va_list ap) {
+static void _printf_(1, 0) vcomplain(const char *format, va_list ap) {
         char text[4096];
 
         vsnprintf(text, sizeof(text), format, ap);
