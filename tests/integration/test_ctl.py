@@ -446,3 +446,17 @@ def test_top_wants_a_terminal(script, ctl):
     s = script()
     done = ctl(s, "top")
     assert done.returncode == 2 and "wants a terminal" in done.stderr and s.asked == []
+
+
+def test_bash_completes(script, build_dir):
+    def complete(*words):
+        run = subprocess.run(["bash", "-c", f'source {parts.SOURCE}/ctl/completion/pointsmanctl; compopt() {{ :; }}; '
+                              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pointsmanctl "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; '
+                              'printf "%s\\n" "${COMPREPLY[@]}"', "bash", parts.program(build_dir, "ctl/pointsmanctl"), *words],
+                             capture_output=True, text=True, timeout=20, env=os.environ | {"POINTSMAN_SOCKET": s.path}, check=True)
+        return sorted(run.stdout.split())
+
+    s = script()
+    assert complete("ro") == ["route"]
+    assert complete("node", "drain", "maps/") == ["maps/here", "maps/mapbox"]
+    assert "/etc/passwd" in complete("check-config", "/etc/pass")
