@@ -1,1 +1,17 @@
-# nothing yet
+# The AgentX subagent: everything but main() in a library, which the tests link as well.
+noinst_LTLIBRARIES += snmp/libsnmp-agent.la
+snmp_libsnmp_agent_la_SOURCES = \
+	snmp/agent.c snmp/agent.h \
+	snmp/feed.c snmp/feed.h \
+	snmp/index.c snmp/index.h \
+	snmp/mib.c snmp/mib.h \
+	snmp/node-state.c snmp/node-state.h \
+	snmp/snapshot.c snmp/snapshot.h \
+	snmp/tables.c snmp/tables.h
+snmp_libsnmp_agent_la_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)
+# Of the core, only the names of the enumerations.
+snmp_libsnmp_agent_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand-core.la basic/libbasic.la $(NETSNMP_LIBS) $(SYSTEMD_LIBS)
+
+sbin_PROGRAMS += snmp/pointsman-snmp
+snmp_pointsman_snmp_SOURCES = snmp/main.c
+snmp_pointsman_snmp_LDADD = snmp/libsnmp-agent.la

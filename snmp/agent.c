@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "snmp/agent.h"
+
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+#include <net-snmp/agent/agent_callbacks.h>
+#include <net-snmp/library/large_fd_set.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#include "basic/log.h"
+#include "basic/macro.h"
+#include "basic/units.h"
+#include "snmp/tables.h"
+
+#define USEC_PER_SEC UINT64_C(1000000)
+#define PROGRAM "pointsman-snmp"
+/* How often snmpd is asked whether it still knows us, and looked for when it is away. */
+#define PING_INTERVAL_S 2
+
+struct Agent {
+        char *agentx;
+        Feed *feed;
+        Tables *tables;
+        int signals;
+        bool connected, told; /* told: the log knows whether we are connected */
+        char last_complaint[256];
+};
+
+/* ---- what net-snmp says ---- */
+
+/* Its own words about connections repeat with every try; connection_changed() says it once. */
+static int on_log(int major, int minor, void *message, void *userdata) {
+        const struct snmp_log_message *m = message;
+        Agent *a = userdata;
+        int n = (int) strcspn(m->msg, "\n");
+
+        (void) major;
+        (void) minor;
+        if (m->priority > LOG_ERR) {
+                log_debug("net-snmp: %.*s", n, m->msg);
+                return 0;
+        }
+        if (strncmp(a->last_complaint, m->msg, sizeof(a->last_complaint) - 1) == 0)
+                return 0;
+        snprintf(a->last_complaint, sizeof(a->last_complaint), "%s", m->msg);
+        log_warning("net-snmp: %.*s", n, m->msg);
+        return 0;
+}
+
+static void connection_changed(Agent *a, bool connected) {
+        if (a->told && a->connected == connected)
+                return;
+        if (connected)
+                log_info("Connected to snmpd at %s", a->agentx);
+        else if (a->told)
+                log_warning("Lost snmpd at %s; trying again every %d s", a->agentx, PING_INTERVAL_S);
+        else
+                log_warning("No snmpd at %s yet; trying again every %d s", a->agentx, PING_INTERVAL_S);
+        a->connected = connected;
+        a->told = true;
+        a->last_complaint[0] = 0;
+        sd_notifyf(false, "STATUS=%s snmpd at %s", connected ? "Connected to" : "Waiting for", a->agentx);
+}
+
+static int on_connection(int major, int minor, void *session, void *userdata) {
+        (void) major;
+        (void) session;
+        connection_changed(userdata, minor == SNMPD_CALLBACK_INDEX_START);
+        return 0;
+}
+
+/* ---- life ---- */
+
+/* No file is read, none is written: everything that counts comes from the command line. */
+static void configure_library(const char *agentx) {
+        static const int library_flags[] = {
+                NETSNMP_DS_LIB_DONT_READ_CONFIGS, NETSNMP_DS_LIB_DONT_PERSIST_STATE, NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD,
+                NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE, NETSNMP_DS_LIB_DONT_LOAD_HOST_FILES, NETSNMP_DS_LIB_ALARM_DONT_USE_SIG,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(library_flags); i++)
+                netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, library_flags[i], 1);
+        netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_ROLE, 1);
+        netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
+        netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
+        netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, agentx);
+        setenv("MIBS", "", 1);
+}
+
+static int start(Agent *a) {
+        sigset_t mask;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        a->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (a->signals < 0)
+                return log_error_errno(-errno, "Cannot wait for signals");
+
+        snmp_disable_log();
+        snmp_enable_calllog();
+        snmp_register_callback(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log, a);
+        snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_connection, a);
+        snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_connection, a);
+        configure_library(a->agentx);
+        if (init_agent(PROGRAM) != 0)
+                return log_error_errno(-EIO, "Cannot set up net-snmp");
+        /* init_agent() has put its default there. */
+        netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, PING_INTERVAL_S);
+        int k = tables_new(&a->tables, a->feed);
+        if (k < 0)
+                return log_error_errno(k, "Cannot register the MIB with net-snmp");
+        init_snmp(PROGRAM);
+        if (!a->connected)
+                connection_changed(a, false);
+        return 0;
+}
+
+int agent_new(Agent **ret, const char *agentx, Feed *feed) {
+        Agent *a = calloc(1, sizeof(Agent));
+
+        if (!a)
+                return log_oom();
+        *a = (Agent) { .agentx = strdup(agentx), .feed = feed, .signals = -1 };
+        int k = a->agentx ? start(a) : log_oom();
+        if (k < 0) {
+                agent_free(a);
+                return k;
+        }
+        *ret = a;
+        return 0;
+}
+
+Agent *agent_free(Agent *a) {
+        if (!a)
+                return NULL;
+        /* snmp_shutdown() would free what the callbacks were given. */
+        snmp_unregister_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_connection, a, 1);
+        snmp_unregister_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_connection, a, 1);
+        snmp_unregister_callback(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log, a, 1);
+        if (a->tables) {
+                snmp_shutdown(PROGRAM);
+                shutdown_agent();
+        }
+        tables_free(a->tables);
+        if (a->signals >= 0)
+                close(a->signals);
+        free(a->agentx);
+        free(a);
+        return NULL;
+}
+
+/* ---- the loop ---- */
+
+/* Waits for whatever comes next and lets net-snmp handle its part. 1: we were told to end. */
+static int turn(Agent *a, struct timeval timeout) {
+        netsnmp_large_fd_set fds;
+        int n = a->signals + 1, block = 0;
+
+        netsnmp_large_fd_set_init(&fds, FD_SETSIZE);
+        NETSNMP_LARGE_FD_ZERO(&fds);
+        snmp_select_info2(&n, &fds, &timeout, &block);
+        NETSNMP_LARGE_FD_SET(a->signals, &fds);
+        int k = netsnmp_large_fd_set_select(MAX(n, a->signals + 1), &fds, NULL, NULL, &timeout);
+        bool ended = k > 0 && NETSNMP_LARGE_FD_ISSET(a->signals, &fds);
+        if (k > 0) {
+                NETSNMP_LARGE_FD_CLR(a->signals, &fds);
+                snmp_read2(&fds);
+        } else if (k == 0)
+                snmp_timeout();
+        netsnmp_large_fd_set_cleanup(&fds);
+        if (k < 0 && errno != EINTR)
+                return -errno;
+        run_alarms();
+        netsnmp_check_outstanding_agent_requests();
+        return ended;
+}
+
+int agent_run(Agent *a) {
+        uint64_t watchdog_us = 0, fed_ns = 0;
+        int k;
+
+        if (sd_watchdog_enabled(false, &watchdog_us) <= 0)
+                watchdog_us = 0;
+        const uint64_t interval_us = watchdog_us / 3 ?: 60 * USEC_PER_SEC;
+        sd_notify(false, "READY=1");
+        do {
+                if (watchdog_us > 0 && feed_clock_ns() >= fed_ns + interval_us * NSEC_PER_USEC) {
+                        sd_notify(false, "WATCHDOG=1");
+                        fed_ns = feed_clock_ns();
+                }
+                k = turn(a, (struct timeval) { (time_t) (interval_us / USEC_PER_SEC), (suseconds_t) (interval_us % USEC_PER_SEC) });
+        } while (k == 0);
+        if (k < 0)
+                return log_error_errno(k, "Cannot wait for requests");
+        sd_notify(false, "STOPPING=1");
+        return 0;
+}

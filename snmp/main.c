@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+
+#include "basic/log.h"
+#include "basic/macro.h"
+#include "pointsman/pointsman.h"
+#include "snmp/agent.h"
+
+DEFINE_CLEANUP(Agent *, agent_free);
+DEFINE_CLEANUP(Feed *, feed_free);
+
+static const char *arg_socket; /* NULL: the library's default */
+static const char *arg_agentx = AGENTX_DEFAULT;
+
+static void help(void) {
+        puts("pointsman-snmp [OPTIONS]\n"
+             "\n"
+             "Shows the state of pointsmand over SNMP, as an AgentX subagent of snmpd (POINTSMAN-MIB).\n"
+             "\n"
+             "  --socket PATH        pointsmand's socket (default: $POINTSMAN_SOCKET, else " POINTSMAN_DEFAULT_SOCKET ")\n"
+             "  --agentx ADDRESS     snmpd's AgentX socket, a path or tcp:HOST:PORT (default: " AGENTX_DEFAULT ")\n"
+             "  --log-level LEVEL    error, warning, notice, info or debug (default: info)\n"
+             "  --help               show this and exit\n"
+             "  --version            show the version and exit\n"
+             "\n"
+             "See pointsman-snmp(8).");
+}
+
+static int set_log_level(const char *word) {
+        static const struct {
+                const char *word;
+                int level;
+        } levels[] = {
+                { "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
+                { "debug", LOG_DEBUG },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+                if (streq(word, levels[i].word)) {
+                        log_max_level = levels[i].level;
+                        return 0;
+                }
+        log_error("--log-level: \"%s\" is none of error, warning, notice, info, debug", word);
+        return -EINVAL;
+}
+
+/* 1: go on; 0: all is done. */
+static int parse_arguments(int argc, char **argv) {
+        enum { ARG_SOCKET = 256, ARG_AGENTX, ARG_LOG_LEVEL, ARG_HELP, ARG_VERSION };
+        static const struct option options[] = {
+                { "socket", required_argument, NULL, ARG_SOCKET },
+                { "agentx", required_argument, NULL, ARG_AGENTX },
+                { "log-level", required_argument, NULL, ARG_LOG_LEVEL },
+                { "help", no_argument, NULL, ARG_HELP },
+                { "version", no_argument, NULL, ARG_VERSION },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case ARG_SOCKET:
+                        arg_socket = optarg;
+                        break;
+                case ARG_AGENTX:
+                        arg_agentx = optarg;
+                        break;
+                case ARG_LOG_LEVEL:
+                        if (set_log_level(optarg) < 0)
+                                return -EINVAL;
+                        break;
+                case ARG_HELP:
+                        help();
+                        return 0;
+                case ARG_VERSION:
+                        puts("pointsman-snmp " PACKAGE_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL; /* getopt has said why */
+                }
+        if (optind < argc) {
+                log_error("There are no arguments besides options, but \"%s\" was given; see --help", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+static int run(void) {
+        _cleanup_(feed_freep) Feed *feed = NULL;
+        _cleanup_(agent_freep) Agent *agent = NULL;
+        sigset_t mask;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        signal(SIGPIPE, SIG_IGN); /* net-snmp writes to a snmpd that may be gone */
+
+        int k = feed_new(&feed, arg_socket);
+        if (k < 0)
+                return log_oom();
+        k = agent_new(&agent, arg_agentx, feed);
+        return k < 0 ? k : agent_run(agent);
+}
+
+int main(int argc, char **argv) {
+        int k = parse_arguments(argc, argv);
+
+        if (k < 0)
+                return 2;
+        return k == 0 || run() >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "snmp/mib.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "basic/macro.h"
+#include "basic/units.h"
+
+#define TEXT_MAX 255
+
+#define TEXT(n, s, member, field) { n, COLUMN_TEXT, 0, offsetof(s, member), field, NULL, false }
+#define ENUM(n, s, member, field, names) { n, COLUMN_INTEGER, 0, offsetof(s, member), field, &names, false }
+#define NUMBER(n, s, member, type, field, digits) { n, type, digits, offsetof(s, member), field, NULL, false }
+#define GAUGE(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 0)
+#define COUNTER(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 0)
+#define DOLLARS(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 6) /* micro-dollars */
+#define RATIO(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 4)     /* 0..1 to hundredths of a percent */
+#define MILLISECONDS(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 3) /* to microseconds */
+#define TIME(n, s, member, field) NUMBER(n, s, member, COLUMN_TIME, field, 0)
+
+static const char *const system_health_words[] = { "ok", "degraded", "failing" };
+static const EnumNames system_health_names = { "SystemHealth", system_health_words, ELEMENTSOF(system_health_words) };
+
+#define S SystemRow
+const Column mib_scalars[] = {
+        TEXT(1, S, version, "version"),
+        NUMBER(2, S, uptime, COLUMN_TICKS, "uptimeSeconds", 2),
+        ENUM(3, S, health, "health", system_health_names),
+        COUNTER(4, S, decisions, "decisions"),
+        COUNTER(5, S, reports, "reports"),
+        COUNTER(6, S, failures, "failures"),
+        COUNTER(7, S, fallbacks, "fallbacks"),
+        COUNTER(8, S, rate_limited, "rateLimited"),
+        GAUGE(9, S, active_scenarios, NULL),
+        COUNTER(10, S, configuration_serial, "configurationSerial"),
+        TIME(11, S, last_reload, "lastReloadAt"),
+        GAUGE(12, S, services, NULL),
+        GAUGE(13, S, nodes, NULL),
+        NUMBER(14, S, data_state, COLUMN_INTEGER, NULL, 0),
+        GAUGE(15, S, data_age, NULL),
+};
+#undef S
+const size_t mib_n_scalars = ELEMENTSOF(mib_scalars);
+
+#define S ServiceRow
+static const Column service_columns[] = {
+        TEXT(2, S, name, "serviceName"),
+        ENUM(3, S, strategy, "strategy", strategy_names),
+        ENUM(4, S, priority, "priority", priority_names),
+        ENUM(5, S, origin, "origin", origin_names),
+        ENUM(6, S, optimization_strategy, "optimizationStrategy", optimization_strategy_names),
+        ENUM(7, S, cost_tier, "costTier", cost_tier_names),
+        ENUM(8, S, budget_state, "budgetState", budget_state_names),
+        DOLLARS(9, S, spend_hour, "spendHour"),
+        DOLLARS(10, S, limit_hour, "maxCostPerHour"),
+        DOLLARS(11, S, spend_period, "spendPeriod"),
+        DOLLARS(12, S, limit_period, "totalBudget"),
+        ENUM(13, S, budget_period, "budgetPeriod", budget_period_names),
+        GAUGE(14, S, used_percent, NULL),
+        COUNTER(15, S, decisions, "decisions"),
+        COUNTER(16, S, failures, "failures"),
+        RATIO(17, S, success_rate, "successRate"),
+        GAUGE(18, S, nodes, NULL),
+};
+#undef S
+
+#define S NodeRow
+static const Column node_columns[] = {
+        TEXT(2, S, name, "node"),
+        TEXT(3, S, provider, "provider"),
+        TEXT(4, S, region, "region"),
+        { 5, COLUMN_INTEGER, 0, offsetof(S, administrative_state), "administrativeState", &administrative_state_names, true },
+        ENUM(6, S, health, "health", health_names),
+        GAUGE(7, S, health_score, "healthScore"),
+        ENUM(8, S, circuit, "circuit", circuit_names),
+        RATIO(9, S, success_rate, "successRate"),
+        MILLISECONDS(10, S, latency_p50, "latencyP50Ms"),
+        MILLISECONDS(11, S, latency_p95, "latencyP95Ms"),
+        MILLISECONDS(12, S, latency_p99, "latencyP99Ms"),
+        GAUGE(13, S, in_flight, "inFlight"),
+        COUNTER(14, S, calls, "calls"),
+        COUNTER(15, S, failures, "failures"),
+        GAUGE(16, S, cooldown, "cooldownMs"),
+        DOLLARS(17, S, spend_hour, "spendHour"),
+        DOLLARS(18, S, spend_period, "spendPeriod"),
+        DOLLARS(19, S, price, "costPerRequest"),
+        GAUGE(20, S, weight, "weight"),
+        RATIO(21, S, share, "share"),
+        NUMBER(22, S, failure_forecast, COLUMN_INTEGER, "failureForecast", 4),
+        ENUM(23, S, last_probe, "lastProbe", verdict_names),
+        GAUGE(24, S, last_probe_age, NULL),
+};
+
+#define VERDICT(v) COUNTER((v) + 1, S, verdicts[v], NULL)
+static const Column verdict_columns[] = {
+        VERDICT(PM_OK), VERDICT(PM_CLIENT_ERROR), VERDICT(PM_SERVICE_UNAVAILABLE), VERDICT(PM_PERFORMANCE_DEGRADATION),
+        VERDICT(PM_RATE_LIMIT_EXCEEDED), VERDICT(PM_AUTHENTICATION_FAILURE), VERDICT(PM_NETWORK_ISSUE),
+        VERDICT(PM_DATA_CORRUPTION), VERDICT(PM_BUDGET_EXHAUSTED), VERDICT(PM_NOT_SENT), VERDICT(PM_UNKNOWN),
+};
+_Static_assert(ELEMENTSOF(verdict_columns) == _PM_VERDICT_MAX, "a verdict has no column");
+#undef S
+
+#define S ScenarioRow
+static const Column scenario_columns[] = {
+        TEXT(2, S, id, "id"),
+        ENUM(3, S, type, "type", scenario_type_names),
+        TEXT(4, S, service, "serviceName"),
+        ENUM(5, S, severity, "severity", severity_names),
+        ENUM(6, S, state, "state", scenario_state_names),
+        ENUM(7, S, strategy, "optimizationStrategy", optimization_strategy_names),
+        TIME(8, S, start, "startedAt"),
+        GAUGE(9, S, duration, NULL),
+        COUNTER(10, S, failed_calls, "failedCalls"),
+        DOLLARS(11, S, revenue_at_risk, "revenueAtRisk"),
+        TEXT(12, S, reason, "reason"),
+};
+#undef S
+
+#define S ProviderRow
+static const Column provider_columns[] = {
+        TEXT(2, S, name, "name"),
+        TEXT(3, S, title, "title"),
+        TEXT(4, S, version, "version"),
+        GAUGE(5, S, abi, "abi"),
+        TEXT(6, S, operations, NULL),
+        TEXT(7, S, error, "error"),
+};
+#undef S
+
+#define TABLE(name, number, n_index, rows, columns) { name, number, n_index, rows, columns, ELEMENTSOF(columns) }
+const Table mib_tables[_TABLE_MAX] = {
+        [TABLE_SERVICES] = TABLE("pmServiceTable", 2, 1, TABLE_SERVICES, service_columns),
+        [TABLE_NODES] = TABLE("pmNodeTable", 3, 2, TABLE_NODES, node_columns),
+        [TABLE_VERDICTS] = TABLE("pmNodeVerdictTable", 4, 2, TABLE_NODES, verdict_columns),
+        [TABLE_SCENARIOS] = TABLE("pmScenarioTable", 5, 1, TABLE_SCENARIOS, scenario_columns),
+        [TABLE_PROVIDERS] = TABLE("pmProviderTable", 6, 1, TABLE_PROVIDERS, provider_columns),
+};
+
+const Column *table_column(const Table *t, unsigned number) {
+        unsigned first = t->columns[0].number;
+
+        return number >= first && number - first < t->n_columns ? &t->columns[number - first] : NULL;
+}
+
+/* ---- showing ---- */
+
+static void time_value(uint64_t utc_ns, Value *ret) {
+        time_t s = (time_t) (utc_ns / NSEC_PER_SEC);
+        struct tm tm;
+
+        if (!gmtime_r(&s, &tm))
+                tm = (struct tm) { .tm_year = 70, .tm_mday = 1 };
+        unsigned year = (unsigned) tm.tm_year + 1900;
+        const u_char octets[] = {
+                (u_char) (year >> 8), (u_char) year, (u_char) (tm.tm_mon + 1), (u_char) tm.tm_mday, (u_char) tm.tm_hour,
+                (u_char) tm.tm_min, (u_char) tm.tm_sec, (u_char) (utc_ns % NSEC_PER_SEC / (NSEC_PER_SEC / 10)), '+', 0, 0,
+        };
+        memcpy(ret->octets, octets, sizeof(octets));
+        ret->type = ASN_OCTET_STR;
+        ret->data = ret->octets;
+        ret->size = sizeof(octets);
+}
+
+static size_t text_size(const char *s) {
+        size_t n = strnlen(s, TEXT_MAX + 1);
+
+        if (n <= TEXT_MAX)
+                return n;
+        for (n = TEXT_MAX; n > 0 && ((u_char) s[n] & 0xC0) == 0x80; n--)
+                ;
+        return n;
+}
+
+static void number_value(u_char type, long v, Value *ret) {
+        ret->number = v;
+        ret->type = type;
+        ret->data = &ret->number;
+        ret->size = sizeof(ret->number);
+}
+
+void column_value(const Column *c, const void *row, Value *ret) {
+        const void *member = (const char *) row + c->offset;
+
+        if (c->type == COLUMN_TEXT) {
+                const char *s = *(const char *const *) member ?: "";
+                *ret = (Value) { .type = ASN_OCTET_STR, .data = s, .size = text_size(s) };
+                return;
+        }
+
+        uint64_t v = *(const uint64_t *) member;
+        switch (c->type) {
+        case COLUMN_INTEGER:
+                number_value(ASN_INTEGER, (int32_t) v, ret);
+                break;
+        case COLUMN_GAUGE:
+                number_value(ASN_GAUGE, (long) MIN(v, (uint64_t) UINT32_MAX), ret);
+                break;
+        case COLUMN_TICKS:
+                number_value(ASN_TIMETICKS, (long) (uint32_t) v, ret);
+                break;
+        case COLUMN_TIME:
+                time_value(v, ret);
+                break;
+        default:
+                ret->counter = (struct counter64) { .high = v >> 32, .low = (uint32_t) v };
+                ret->type = ASN_COUNTER64;
+                ret->data = &ret->counter;
+                ret->size = sizeof(ret->counter);
+        }
+}
+
+/* ---- reading ---- */
+
+int instant_parse(const char *s, uint64_t *ret) {
+        struct tm tm = {};
+
+        const char *p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+        if (!p)
+                return -EBADMSG;
+        uint64_t fraction = 0;
+        if (*p == '.') {
+                uint64_t unit = NSEC_PER_SEC;
+                for (p++; *p >= '0' && *p <= '9'; p++)
+                        fraction += (unit /= 10) * (uint64_t) (*p - '0');
+        }
+        time_t t = timegm(&tm);
+        if (!streq(p, "Z") || t < 0)
+                return -EBADMSG;
+        *ret = (uint64_t) t * NSEC_PER_SEC + fraction;
+        return 0;
+}
+
+int column_read(const Column *c, const JsonValue *v, void *row) {
+        void *member = (char *) row + c->offset;
+        int64_t x;
+
+        if (v->type == JSON_NULL)
+                return 0;
+        if (c->type == COLUMN_TEXT) {
+                if (v->type != JSON_STRING)
+                        return -EBADMSG;
+                *(const char **) member = json_terminate_string(v);
+                return 0;
+        }
+        if (c->names) {
+                if (v->type != JSON_STRING)
+                        return -EBADMSG;
+                /* A word that only a newer daemon knows becomes none. */
+                *(uint64_t *) member = (uint64_t) (enum_from_string(c->names, json_terminate_string(v)) + 1);
+                return 0;
+        }
+        if (c->type == COLUMN_TIME)
+                return v->type == JSON_STRING ? instant_parse(json_terminate_string(v), member) : -EBADMSG;
+        if (json_fixed(v, c->digits, &x) < 0)
+                return -EBADMSG;
+        *(uint64_t *) member = (uint64_t) MAX(x, INT64_C(0));
+        return 0;
+}

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pointsman-snmp between a real snmpd and a pointsmand that says what the test wants."""
+
+import re
+import signal
+import time
+
+import pytest
+
+from harness import parts, process
+from harness.fake_pointsmand import FakePointsmand
+
+ROOT = "1.3.6.1.4.1.8072.9999.9999.7668"
+
+
+def node(name, **changes):
+    return {
+        "node": name, "provider": name.partition("/")[0], "region": "r1", "url": "http://127.0.0.1/", "weight": 70, "costPerRequest": 0.029,
+        "administrativeState": "enabled", "health": "healthy", "healthScore": 97.6, "circuit": "closed", "successRate": 0.998,
+        "latencyP50Ms": 12.5, "latencyP95Ms": 40.25, "latencyP99Ms": 99, "inFlight": 2, "calls": 10, "failures": 1,
+        "verdicts": {"ok": 9, "network_issue": 1}, "cooldownMs": 1500, "spendHour": 0.261, "spendPeriod": 1.5, "share": 0.7, **changes}
+
+
+def service(name, nodes, **changes):
+    return {
+        "serviceName": name, "strategy": "HEALTH_BASED", "priority": "revenue", "origin": "file", "costTier": "normal", "budgetState": "ok",
+        "spendHour": 50.25, "maxCostPerHour": 100, "spendPeriod": 50.25, "reserved": 0, "decisions": 11, "failures": 1, "successRate": 0.998,
+        "nodes": nodes, **changes}
+
+
+def snapshot(services, scenarios=(), **status):
+    return {"serial": 1, "services": services, "scenarios": list(scenarios),
+            "status": {"version": "0.1.0", "health": "ok", "uptimeSeconds": 12.5, "configurationSerial": 3, "decisions": 5000000000,
+                       "reports": 10, "failures": 1, "fallbacks": 2, "rateLimited": 4, "startedAt": "2026-03-01T11:00:00Z", **status}}
+
+
+DEFAULT = snapshot([service("stripe", [node("stripe/us-east"), node("stripe/us-west", circuit="half_open", weight=30)]),
+                    service("maps", [node("maps/mapbox", circuit="open", failureForecast=0.025)], maxCostPerHour=None)])
+
+
+@pytest.fixture
+def fake(run_dir):
+    f = FakePointsmand(run_dir + "/pointsmand.sock", {"GetSnapshot": DEFAULT, "ListProviders": {"providers": []}})
+    yield f
+    f.stop()
+
+
+@pytest.fixture
+def subagent(build_dir, run_dir, started):
+    def start(where, snmpd, *options, **details):
+        return started(parts.Subagent(build_dir, run_dir, getattr(where, "path", where), snmpd.agentx, *options, **details)).wait_ready()
+
+    return start
+
+
+def get(snmpd, name, **options):
+    """One value as snmpget prints it, without its name and type."""
+    return snmpd.tool("snmpget", f"POINTSMAN-MIB::{name}", options=("-Oqv",), **options).strip()
+
+
+def registered(snmpd):
+    try:
+        return "No Such" not in get(snmpd, "pmDataState.0")
+    except process.Failed:
+        return False
+
+
+def rows(snmpd, table, name):
+    """The rows of a table by one of their columns."""
+    return {row[name].strip('"'): row for row in snmpd.table(table)}
+
+
+@pytest.fixture
+def connected(fake, snmpd, subagent, wait_for):
+    """snmpd with the subagent, registered."""
+    subagent(fake, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    return snmpd
+
+
+def test_scalars(connected):
+    assert get(connected, "pmVersion.0") == "0.1.0"
+    assert get(connected, "pmUptime.0") == "0:0:00:12.50"
+    assert get(connected, "pmHealth.0") == "ok"
+    assert get(connected, "pmDecisions.0") == "5000000000 decisions"
+    assert get(connected, "pmLastReload.0").startswith("2026-3-1,11:0:0.0,+0:0")
+    assert get(connected, "pmServices.0") == "2 services"
+    assert get(connected, "pmNodes.0") == "3 nodes"
+    assert get(connected, "pmDataState.0") == "fresh"
+    assert int(get(connected, "pmDataAge.0").split()[0]) <= 1100
+
+
+def test_tables(connected):
+    nodes = rows(connected, "pmNodeTable", "pmNodeName")
+    assert set(nodes) == {"stripe/us-east", "stripe/us-west", "maps/mapbox"}
+    east = nodes["stripe/us-east"]
+    assert east["pmNodeCircuit"] == "closed"
+    assert east["pmNodeSuccessRate"] == "99.80 percent"
+    assert east["pmNodeLatencyP95"] == "40250 microseconds"
+    assert east["pmNodePrice"] == "29000 micro-dollars"
+    assert east["pmNodeFailureForecast"] == "-1 hundredths of a percent"
+    assert east["pmNodeLastProbe"] == "none"
+    assert nodes["maps/mapbox"]["pmNodeFailureForecast"] == "250 hundredths of a percent"
+    assert nodes["maps/mapbox"]["pmNodeCircuit"] == "open"
+
+    services = rows(connected, "pmServiceTable", "pmServiceName")
+    assert services["stripe"]["pmServiceUsedPercent"] == "50 percent"
+    assert services["stripe"]["pmServiceSpendHour"] == "50250000 micro-dollars"
+    assert services["maps"]["pmServiceLimitHour"] == f"{2 ** 64 - 1} micro-dollars"
+    # The same number stands for a service in both tables.
+    assert {r["index"].split(".")[0] for r in nodes.values()} == {r["index"] for r in services.values()}
+
+    verdicts = {row["index"]: row for row in connected.table("pmNodeVerdictTable")}
+    assert verdicts[east["index"]]["pmNodeVerdictOk"] == "9 calls"
+    assert verdicts[east["index"]]["pmNodeVerdictNetworkIssue"] == "1 calls"
+
+
+def test_a_walk_sees_every_value_once_in_order(connected):
+    lines = connected.tool("snmpwalk", f"{ROOT}.1", options=("-On", "-Cc")).splitlines()
+    oids = [tuple(map(int, line.split(" = ")[0].strip(".").split("."))) for line in lines if line.startswith(".")]
+    assert oids == sorted(set(oids))
+    assert len(oids) == 15 + 2 * 17 + 3 * 23 + 3 * 11
+
+
+@pytest.mark.parametrize("suffix, expected", [
+    ("1.3", r"\.1\.3\.1\.2\.\d+\.\d+ "),                     # the table
+    ("1.3.1", r"\.1\.3\.1\.2\.\d+\.\d+ "),                   # the entry
+    ("1.3.1.0", r"\.1\.3\.1\.2\.\d+\.\d+ "),                 # before the first column
+    ("1.3.1.1", r"\.1\.3\.1\.2\.\d+\.\d+ "),                 # the index, which is not accessible
+    ("1.3.1.1.4294967295.4294967295.7", r"\.1\.3\.1\.2\.\d+\.\d+ "),
+    ("1.3.1.2.4294967295", r"\.1\.3\.1\.3\.\d+\.\d+ "),      # behind the last row
+    ("1.3.1.24.4294967295.1", r"\.1\.4\.1\.1\.\d+\.\d+ "),   # behind the last column
+    ("1.3.1.25", r"\.1\.4\.1\.1\.\d+\.\d+ "),
+    ("1.3.2", r"\.1\.4\.1\.1\.\d+\.\d+ "),
+    ("1.1.15.0", r"\.1\.2\.1\.2\.\d+ "),
+    ("1.1.15.0.1", r"\.1\.2\.1\.2\.\d+ "),
+])
+def test_getnext_from_odd_places(connected, suffix, expected):
+    line = connected.tool("snmpgetnext", f"{ROOT}.{suffix}", options=("-On", "-Ir"))
+    assert re.match(re.escape("." + ROOT) + expected, line), line
+
+
+@pytest.mark.parametrize("name", ["pmNodeName.1.1", "pmNodeName.1", f"pmNodeName.1.{2 ** 32 - 1}", "pmServiceName.1.2.3", "pmVersion.1"])
+def test_get_of_what_is_not_there(connected, name):
+    assert "No Such" in connected.tool("snmpget", f"POINTSMAN-MIB::{name}", options=("-Ir",))
+
+
+def test_the_daemon_is_asked_once_a_second_at_most_and_only_when_polled(connected, fake, wait_for):
+    before, start = len(fake.called("GetSnapshot")), time.monotonic()
+    polls = 0
+    while time.monotonic() - start < 1.5:
+        connected.table("pmNodeTable")
+        polls += 1
+    assert polls > 3
+    assert 1 <= len(fake.called("GetSnapshot")) - before <= 3
+
+
+def test_data_without_a_daemon_is_stale_and_becomes_fresh_again(connected, fake, wait_for):
+    nodes = connected.table("pmNodeTable")
+    fake.stop()
+    wait_for(lambda: get(connected, "pmDataState.0") == "stale", "the data is stale")
+    wait_for(lambda: int(get(connected, "pmDataAge.0").split()[0]) > 2000, "it grows older")
+    assert connected.table("pmNodeTable") == nodes
+
+    fake.replies["GetSnapshot"] = snapshot([service("maps", [node("maps/mapbox")])])
+    fake.start()
+    wait_for(lambda: get(connected, "pmDataState.0") == "fresh", "the data is fresh again")
+    after = connected.table("pmNodeTable")
+    assert [r["pmNodeCircuit"] for r in after] == ["closed"]
+    assert after[0]["index"] in [r["index"] for r in nodes], "an index belongs to a name"
+
+
+def test_without_a_daemon_from_the_start(run_dir, snmpd, subagent, wait_for):
+    p = subagent(run_dir + "/nobody.sock", snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    assert get(snmpd, "pmDataState.0") == "none"
+    assert get(snmpd, "pmDataAge.0") == f"{2 ** 32 - 1} milliseconds"
+    assert "No Such Instance" in get(snmpd, "pmVersion.0")
+    assert snmpd.table("pmNodeTable") == []
+    walked = snmpd.tool("snmpwalk", f"{ROOT}.1", options=("-On",))
+    assert f"{ROOT}.1.1.14.0 " in walked and f"{ROOT}.1.1.1.0 " not in walked
+    assert p.log().count("does not answer") == 1
+
+
+def test_a_daemon_that_hangs_does_not_hang_the_subagent(connected, fake, wait_for):
+    connected.table("pmNodeTable")
+    fake.hung.set()
+    wait_for(lambda: get(connected, "pmDataState.0") == "stale", "the data is stale")
+    start = time.monotonic()
+    assert len(connected.table("pmNodeTable")) == 3
+    assert time.monotonic() - start < 5
+    fake.hung.clear()
+    wait_for(lambda: get(connected, "pmDataState.0") == "fresh", "the data is fresh again")
+
+
+@pytest.mark.parametrize("reply", [{}, {"services": 5}, {"services": [{"nodes": "x"}]}])
+def test_a_reply_that_is_no_snapshot_is_survived(connected, fake, wait_for, reply):
+    good = len(connected.table("pmNodeTable"))
+    fake.replies["GetSnapshot"] = reply
+    if reply:
+        wait_for(lambda: get(connected, "pmDataState.0") == "stale", "the data is stale")
+        assert len(connected.table("pmNodeTable")) == good
+    else:
+        wait_for(lambda: connected.table("pmNodeTable") == [], "there are no nodes any more")
+
+
+def test_snmpd_may_come_later_and_go_away(build_dir, run_dir, fake, started, subagent, wait_for):
+    port = parts.free_udp_port()
+    snmpd = parts.Snmpd.__new__(parts.Snmpd)
+    snmpd.agentx = run_dir + "/snmpd.agentx"
+    p = subagent(fake, snmpd)
+    p.wait_log("No snmpd at")
+    for _ in range(2):
+        snmpd = started(parts.Snmpd(build_dir, run_dir, port=port)).wait_ready()
+        wait_for(lambda: registered(snmpd), "the subagent has come back", 5)
+        assert len(snmpd.table("pmNodeTable")) == 3
+        snmpd.stop()
+    p.wait_log("Lost snmpd")
+    assert p.log().count("Connected to snmpd") == 2
+    assert len(p.log().splitlines()) <= 6, p.log()
+
+
+def test_snmpd_that_hangs_is_found_again(connected, wait_for):
+    connected.signal(signal.SIGSTOP)
+    # Longer than pings take to fail.
+    try:
+        wait_for(lambda: "Lost snmpd" in open(connected.log_path.replace("snmpd.log", "pointsman-snmp.log"), encoding="utf-8").read(),
+                 "the subagent has noticed")
+    finally:
+        connected.signal(signal.SIGCONT)
+    wait_for(lambda: registered(connected), "the subagent has come back", 10)
+
+
+def test_ends_on_sigterm_and_says_ready(fake, snmpd, subagent):
+    p = subagent(fake, snmpd)
+    p.stop()
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--nonsense"], "unrecognized option"), (["argument"], "no arguments besides options"), (["--log-level", "loud"], "error, warning"),
+    (["--socket"], "requires an argument"),
+])
+def test_wrong_options(build_dir, run_dir, options, words):
+    p = process.Process("pointsman-snmp", [parts.program(build_dir, "snmp/pointsman-snmp"), *options], run_dir)
+    assert p.wait_exit() == 2
+    assert words in p.log()
+
+
+def test_help_and_version(build_dir, run_dir):
+    for option, word in (("--help", "--agentx ADDRESS"), ("--version", "pointsman-snmp ")):
+        p = process.Process("pointsman-snmp", [parts.program(build_dir, "snmp/pointsman-snmp"), option], run_dir)
+        assert p.wait_exit() == 0
+        assert word in p.log()
+
+
+# ---- SET ----
+
+def set_state(fake):
+    def answer(parameters):
+        for s in fake.replies["GetSnapshot"]["services"]:
+            for n in s["nodes"]:
+                if n["node"] == parameters["node"]:
+                    n["administrativeState"] = parameters["administrativeState"]
+                    return {"node": n}
+        return "org.pointsman.routing.NoSuchNode", {"node": parameters["node"]}
+    return answer
+
+
+def instance(snmpd, name):
+    return f"POINTSMAN-MIB::pmNodeAdministrativeState.{rows(snmpd, 'pmNodeTable', 'pmNodeName')[name]['index']}"
+
+
+def test_a_manager_drains_a_node(connected, fake):
+    fake.replies["GetSnapshot"] = snapshot([service("stripe", [node("stripe/us-east"), node("stripe/us-west")])])
+    fake.replies["SetNodeState"] = set_state(fake)
+    where = instance(connected, "stripe/us-west")
+    connected.tool("snmpset", where, "i", "draining", community="private")
+    assert fake.called("SetNodeState") == [{"node": "stripe/us-west", "administrativeState": "draining"}]
+    assert rows(connected, "pmNodeTable", "pmNodeName")["stripe/us-west"]["pmNodeAdministrativeState"] == "draining"
+
+
+@pytest.mark.parametrize("what, error", [
+    (("i", "4"), "wrongValue|out of range|Bad value"), (("i", "0"), "wrongValue|Bad value"), (("u", "1"), "wrongType"), (("s", "enabled"), "wrongType"),
+])
+def test_a_wrong_set_changes_nothing(connected, fake, what, error):
+    where = instance(connected, "stripe/us-west").replace("POINTSMAN-MIB::pmNodeAdministrativeState", ROOT + ".1.3.1.5")
+    with pytest.raises(process.Failed, match=error):
+        connected.tool("snmpset", where, *what, options=("-Ir",), community="private", mib="")
+    assert fake.called("SetNodeState") == []
+
+
+def test_set_where_it_is_not_allowed(connected, fake):
+    fake.replies["SetNodeState"] = "org.varlink.service.PermissionDenied", {}
+    where = instance(connected, "stripe/us-west")
+    with pytest.raises(process.Failed, match="commitFailed"):
+        connected.tool("snmpset", where, "i", "disabled", community="private")
+    with pytest.raises(process.Failed, match="noAccess"):
+        connected.tool("snmpset", where, "i", "disabled", community="public")
+    with pytest.raises(process.Failed, match="notWritable"):
+        connected.tool("snmpset", where.replace("AdministrativeState", "Circuit"), "i", "1", community="private")
+    with pytest.raises(process.Failed, match="noCreation"):
+        connected.tool("snmpset", f"{ROOT}.1.3.1.5.1.1", "i", "1", community="private")
+
+
+def test_one_of_two_sets_fails_and_the_other_is_undone(connected, fake):
+    def second_fails(parameters):
+        if parameters["node"] == "stripe/us-west":
+            return "org.pointsman.routing.Busy", {"reason": "no"}
+        return {"node": {}}
+
+    fake.replies["SetNodeState"] = second_fails
+    with pytest.raises(process.Failed, match="commitFailed"):
+        connected.tool("snmpset", instance(connected, "stripe/us-east"), "i", "disabled", instance(connected, "stripe/us-west"), "i", "disabled",
+                       community="private")
+    states = [p["administrativeState"] for p in fake.called("SetNodeState") if p["node"] == "stripe/us-east"]
+    assert states == ["disabled", "enabled"]

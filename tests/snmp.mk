@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+UNIT_TESTS += tests/unit/test-snmp-rows
+tests_unit_test_snmp_rows_SOURCES = tests/unit/test-snmp-rows.c tests/unit/test.h
+tests_unit_test_snmp_rows_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_snmp_rows_CFLAGS = $(UNIT_CFLAGS) $(NETSNMP_CFLAGS)
+tests_unit_test_snmp_rows_LDADD = snmp/libsnmp-agent.la $(CMOCKA_LIBS)
