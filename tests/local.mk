@@ -10,6 +10,7 @@ TESTS += $(UNIT_TESTS)
 
 include tests/core.mk
 include tests/plugins.mk
+include tests/snmp.mk
 
 UNIT_TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/test.h
@@ -47,3 +48,4 @@ EXTRA_DIST += \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
 EXTRA_DIST += tests/integration/test_ctl.py
 include tests/fuzz/local.mk
+EXTRA_DIST += tests/harness/fake_pointsmand.py tests/integration/test_snmp.py
