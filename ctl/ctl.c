@@ -100,7 +100,8 @@ void ctl_print_json(Ctl *c, const json_t *v, const char *path) {
         if (path) {
                 size_t n = strcspn(path, ".");
                 json_t *inner = json_object_getn(v, path, n);
-                part = inner ?: part;
+                if (inner)
+                        part = inner;
                 rest = inner && path[n] ? path + n + 1 : NULL;
         }
         if (path && part != v && json_is_array(part)) {

@@ -33,7 +33,7 @@ static char **find(Complaints *c, const char *subject) {
         return NULL;
 }
 
-static void log_line(int level, const char *format, va_list ap) {
+static void _printf_(2, 0) log_line(int level, const char *format, va_list ap) {
         char line[512];
 
         vsnprintf(line, sizeof(line), format, ap);

@@ -22,7 +22,7 @@ static void help(void) {
                "                          /run/pointsman/pointsman.sock)\n"
                "  --credentials-dir DIR   a folder with a file for each credential, readable by the prober alone\n"
                "                          (default: the credentials that systemd passes, see systemd.exec(5))\n"
-               "  --max-probes N          probes at once, 1 to %u (default: %u)\n"
+               "  --max-probes N          probes at once, 1 to %d (default: %d)\n"
                "  --proxy URL             send the probes through this proxy (default: none, whatever the environment says)\n"
                "  --ca-file FILE          trust the certificate authorities in this PEM file instead of the system's\n"
                "  --log-level LEVEL       error, warning, notice, info or debug (default: info)\n"
