@@ -18,9 +18,13 @@ VARIANT_SOURCES = tests/plugins/variant.c
 VARIANT_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
 check_LTLIBRARIES += \
-	tests/plugins/good.la tests/plugins/other-abi.la tests/plugins/other-size.la tests/plugins/no-symbol.la \
+	tests/plugins/acme.la tests/plugins/good.la tests/plugins/other-abi.la tests/plugins/other-size.la tests/plugins/no-symbol.la \
 	tests/plugins/function.la tests/plugins/misnamed.la tests/plugins/bad-name.la tests/plugins/bad-table.la \
 	tests/plugins/unresolved.la tests/plugins/nonsense.la
+
+# The example of docs/plugins.md.
+tests_plugins_acme_la_SOURCES = docs/acme.c
+tests_plugins_acme_la_LDFLAGS = $(VARIANT_LDFLAGS)
 
 tests_plugins_good_la_SOURCES = $(VARIANT_SOURCES)
 tests_plugins_good_la_LDFLAGS = $(VARIANT_LDFLAGS)

@@ -35,10 +35,10 @@ static void take_value(const Vendor *v, int status, unsigned id, const JsonValue
         size_t n = 0;
 
         /* Cut off if it is longer than anything that is compared with it. */
-        if (value->type == JSON_STRING) {
+        if (value->type == JSON_STRING && value->escaped) {
                 json_copy_string(value, text, sizeof(text));
                 n = strlen(text);
-        } else if (value->type == JSON_NUMBER) {
+        } else if (value->type == JSON_STRING || value->type == JSON_NUMBER) {
                 n = MIN(value->size, sizeof(text) - 1);
                 memcpy(text, value->start, n);
         }

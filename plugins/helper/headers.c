@@ -32,13 +32,18 @@ static const char *trim(const char *value, size_t *ret_size) {
         return n > 0 ? value : NULL;
 }
 
+/* Nearly all names differ in their first letter: cheaper to see than to compare them. */
+static bool same_letter(const char *name, char letter) {
+        return name && (name[0] | 0x20) == (letter | 0x20);
+}
+
 /* Walks over the headers of one name; *i begins at 0. */
 static const char *header_next(const struct pm_response *r, const char *name, size_t *i, size_t *ret_size) {
         for (size_t n = MIN(r->n_headers, (size_t) HEADERS_MAX); *i < n;) {
                 const struct pm_header *h = &r->headers[(*i)++];
                 const char *value;
 
-                if (!h->name || strcasecmp(h->name, name) != 0)
+                if (!same_letter(h->name, name[0]) || strcasecmp(h->name, name) != 0)
                         continue;
                 value = trim(h->value, ret_size);
                 if (value)
@@ -203,10 +208,10 @@ uint64_t retry_after(const struct pm_response *r) {
 static const char *limit_header(const char *name) {
         static const char *const prefixes[] = { "ratelimit-", "rate-limit-" };
 
-        if (!name)
-                return NULL;
-        if (strncasecmp(name, "x-", 2) == 0)
+        if (same_letter(name, 'x') && name[1] == '-')
                 name += 2;
+        if (!same_letter(name, 'r'))
+                return NULL;
         for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
                 if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
                         return name + strlen(prefixes[i]);

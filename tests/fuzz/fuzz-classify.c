@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any answer to any plugin is a verdict within bounds, and the same one again. The input: a byte each for the plugin, the
- * status, the operation and the flags; header lines "Name: value" up to an empty one; the body.
+ * Any answer to any plugin is a verdict within bounds, and the same one again. The input: a byte each for the plugin,
+ * the status, the operation and the flags; header lines "Name: value" up to an empty one; the body.
  */
 #include "basic/macro.h"
 #include "daemon/providers/providers.h"

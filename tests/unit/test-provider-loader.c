@@ -199,6 +199,24 @@ static void the_others_load_all_the_same(void **state) {
         assert_ptr_not_equal(providers_find(p, "good"), providers_find(p, "nonsense"));
 }
 
+static void the_example_of_the_guide(void **state) {
+        _cleanup_(providers_freep) Providers *p = NULL;
+        struct pm_response r = { .http_status = 200 };
+        struct pm_classification c;
+
+        put(state, "acme", "acme.so", SIZE_MAX, 0644);
+        assert_int_equal(providers_load(*state, &p), 0);
+        assert_null(providers_get(p, 0)->error);
+        const struct pm_provider *acme = providers_find(p, "acme");
+        assert_int_equal(provider_operation(acme, "geocode")->price, 400);
+        providers_classify(acme, &r, _CALL_ERROR_INVALID, &c);
+        assert_int_equal(c.verdict, PM_OK);
+        r.http_status = 401;
+        providers_classify(acme, &r, _CALL_ERROR_INVALID, &c);
+        assert_int_equal(c.verdict, PM_AUTHENTICATION_FAILURE);
+        assert_true(c.reachable && c.scope == PM_SCOPE_ACCOUNT);
+}
+
 /* The dynamic loader remembers what it loaded by name and by inode; neither must bring back another plugin. */
 static void loading_again(void **state) {
         _cleanup_(providers_freep) Providers *first = NULL, *second = NULL;
@@ -420,6 +438,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(variants_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(files_are_refused, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(the_others_load_all_the_same, make_folder, remove_folder),
+                cmocka_unit_test_setup_teardown(the_example_of_the_guide, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(loading_again, make_folder, remove_folder),
                 cmocka_unit_test_setup_teardown(nonsense_from_a_plugin, make_folder, remove_folder),
                 cmocka_unit_test(tables_are_checked),
