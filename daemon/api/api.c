@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <time.h>
+
+#include "daemon/api/private.h"
+
+int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns) {
+        Api *api = calloc(1, sizeof(Api));
+
+        if (!api)
+                return -ENOMEM;
+        *api = (Api) { .router = router, .providers = providers, .settings = settings, .started_ns = now_ns, .configuration_serial = 1 };
+        int r = users_new(&api->users, settings);
+        if (r == 0)
+                r = events_new(&api->events, router, api->users, settings->event_history);
+        if (r == 0)
+                r = probes_new(&api->probes, router, api->users);
+        if (r < 0) {
+                api_free(api);
+                return r;
+        }
+        events_listen(api->events, 0, NULL, NULL);
+        *ret = api;
+        return 0;
+}
+
+Api *api_free(Api *api) {
+        if (!api)
+                return NULL;
+        probes_free(api->probes);
+        events_free(api->events);
+        users_free(api->users);
+        free(api);
+        return NULL;
+}
+
+void api_set_reload(Api *api, ApiReload reload, void *userdata) {
+        api->reload = reload;
+        api->reload_userdata = userdata;
+}
+
+Router *api_router(Api *api) {
+        return api->router;
+}
+
+uint64_t api_utc_ns(const Api *api _unused_) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
+}
+
+void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message) {
+        ApiEvent event = {
+                .utc_ns = api_utc_ns(api), .type = EVENT_CONFIGURATION_CHANGED, .severity = settings ? SEVERITY_LOW : SEVERITY_MEDIUM,
+                .data = { .strategy = _STRATEGY_INVALID, .cost = MONEY_UNSET, .limit = MONEY_UNSET, .ratio = NAN },
+        };
+
+        api->last_reload_failed = !settings;
+        if (settings) {
+                api->settings = settings;
+                api->configuration_serial++;
+                api->last_reload_utc_ns = event.utc_ns;
+                users_reconfigure(api->users, settings);
+        }
+        snprintf(event.message, sizeof(event.message), "%s", message);
+        events_publish(api->events, &event);
+}
+
+void api_dispatch_effects(Api *api, uint64_t now_ns) {
+        Effect effect;
+
+        while (router_next_effect(api->router, &effect))
+                switch (effect.type) {
+                case EFFECT_EVENT:
+                        events_publish_core(api->events, &effect.event, api_utc_ns(api));
+                        break;
+                case EFFECT_PROBE_DUE:
+                        probes_due(api->probes, effect.probe.id, effect.probe.node, effect.probe.provider, now_ns);
+                        break;
+                }
+}
+
+bool api_admit(ApiCall *call) {
+        uint64_t wait_ns = peer_take_token(call->api->users, call->peer, call->now_ns);
+
+        if (wait_ns > 0) {
+                call->api->rate_limited++;
+                api_fail(call, ERROR_RATE_LIMITED, .retry_after_ns = wait_ns);
+                return false;
+        }
+        if (!peer_has_role(call->peer, call->method->role)) {
+                api_fail(call, ERROR_PERMISSION_DENIED, .method = call->method->name,
+                         .role = enum_to_string(&role_names, (int) call->method->role));
+                return false;
+        }
+        if (call->method->more && !call->more) {
+                api_fail(call, ERROR_EXPECTED_MORE);
+                return false;
+        }
+        return true;
+}
+
+ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,
+                      const char **ret_reason) {
+        return peer_new(api->users, uid, pid, groups, n_groups, now_ns, ret_reason);
+}
+
+ApiPeer *api_peer_free(Api *api, ApiPeer *peer) {
+        return peer_free(api->users, peer);
+}
+
+void api_listen(Api *api, uint32_t wanted, ApiEventListener listener, void *userdata) {
+        events_listen(api->events, wanted, listener, userdata);
+}

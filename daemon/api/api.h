@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every method once: its fields, its role, its handler. The transports find a method here, read its parameters by its
+ * table, check the caller's role and rate with api_admit(), call its handler, and write what that replies.
+ */
+#pragma once
+
+#include "daemon/api/errors.h"
+#include "daemon/api/peer.h"
+#include "daemon/api/schema.h"
+#include "daemon/config/config.h"
+#include "daemon/core/router.h"
+#include "daemon/providers/providers.h"
+
+#define API_INTERFACE "org.pointsman.routing"
+
+typedef struct Api Api;
+typedef struct ApiCall ApiCall;
+typedef struct ApiStream ApiStream;
+
+typedef struct ApiMethod {
+        const char *name;
+        Role role;
+        bool more; /* answers many times; must be called with `more` */
+        const Structure *in, *out;
+        /* in: as read by the table. Replies or fails through the call, exactly once (unless it opens a stream). A negative
+         * errno is for what nobody foresaw; the transport answers it. */
+        int (*handler)(ApiCall *call, const void *in);
+        const char *doc; /* a sentence for people */
+} ApiMethod;
+
+/* What a transport does for a handler. */
+typedef struct ApiTransport {
+        void (*reply)(ApiCall *call, const void *out);
+        void (*fail)(ApiCall *call, ApiError error, const ApiErrorParameters *p);
+        /* Keeps the stream until it is closed by either side; *stream is embedded in what the handler has allocated. */
+        void (*open)(ApiCall *call, ApiStream *stream);
+} ApiTransport;
+
+struct ApiCall {
+        Api *api;
+        const ApiTransport *transport;
+        const ApiMethod *method;
+        ApiPeer *peer;
+        Arena *arena; /* for what the reply needs; given back after the handler */
+        uint64_t now_ns;
+        bool more;
+};
+
+/* One `more` call that is still being answered. */
+struct ApiStream {
+        const Structure *out;
+        ApiPeer *peer;
+        /* Set by the transport. send: -ENOBUFS: the peer does not read; nothing was queued, unless `last`, which always is. */
+        int (*send)(ApiStream *stream, const void *out, bool last);
+        void *connection;
+        /* Set by the handler: the connection is gone or the last reply was sent; frees the stream. */
+        void (*closed)(ApiStream *stream);
+        ApiStream *connection_next; /* the transport's list */
+};
+
+static inline int api_reply(ApiCall *call, const void *out) {
+        call->transport->reply(call, out);
+        return 0;
+}
+
+#define api_fail(call, error, ...) \
+        ({ \
+                (call)->transport->fail((call), (error), &(ApiErrorParameters) { __VA_ARGS__ }); \
+                0; \
+        })
+
+/* ---- methods ---- */
+
+extern const ApiMethod api_methods[]; /* ended by one without a name */
+const ApiMethod *api_find_method(const char *name);
+/* The interface in varlink's own language, made from the tables. NULL: no memory; to be freed. */
+char *api_interface_description(void);
+
+/* Checks the caller's role and rate and counts the request. False: the call has been failed. */
+bool api_admit(ApiCall *call);
+
+/* ---- the whole ---- */
+
+/* Reads the configuration again and puts it in force, telling each change. -EINVAL: it is not valid, *ret_field and *ret_reason
+ * (valid until the next call) name the first mistake. */
+typedef int (*ApiReload)(void *userdata, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason);
+
+/* Everything passed in must outlive the API. */
+int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns);
+Api *api_free(Api *api);
+void api_set_reload(Api *api, ApiReload reload, void *userdata);
+/* A new configuration was asked for and is in force (settings), or was refused (NULL); message says it to subscribers. */
+void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message);
+
+/* Passes on what the brain wants done outside: events to subscribers, probes to the prober. Call after every entry into the brain. */
+void api_dispatch_effects(Api *api, uint64_t now_ns);
+
+/* A connection of a transport is gone or new. NULL and *ret_reason: over a limit. */
+ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,
+                      const char **ret_reason);
+ApiPeer *api_peer_free(Api *api, ApiPeer *peer);
+
+/* For a transport that passes on events by itself (D-Bus signals); replaces the listener before. wanted: a mask of 1 << EventType. */
+struct ApiEvent;
+typedef void (*ApiEventListener)(void *userdata, const struct ApiEvent *event);
+void api_listen(Api *api, uint32_t wanted, ApiEventListener listener, void *userdata);
+
+/* For those in front of the API that show states (D-Bus properties, sd_notify). */
+Router *api_router(Api *api);
+/* One word ("ok", "degraded", "failing") and a sentence such as "3 services, 7 nodes, all healthy". */
+const char *api_summary(Api *api, uint64_t now_ns, char *sentence, size_t size);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SetNodeState, Reload. */
+#include "daemon/api/private.h"
+
+typedef struct NodeStateIn {
+        const char *node;
+        int state;
+} NodeStateIn;
+
+STRUCTURE(node_state_in, NULL, NodeStateIn,
+        FIELD(NodeStateIn, node, "node", FIELD_STRING, REQUIRED, LENGTH(NODE_NAME_MAX)),
+        FIELD(NodeStateIn, state, "administrativeState", FIELD_ENUM, REQUIRED, .names = &administrative_state_names));
+STRUCTURE(node_out, NULL, NodeStatus, { .name = "node", .key = "\"node\":", .name_size = 4, .type = FIELD_STRUCT,
+                                        .structure = &node_structure });
+
+int api_set_node_state(ApiCall *call, const void *in) {
+        const NodeStateIn *q = in;
+        NodeStatus out;
+        int r = router_set_node_state(call->api->router, q->node, (AdministrativeState) q->state, call->now_ns);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return api_fail_outcome(call, r, NULL, q->node);
+        node_status(call->api->router, router_find_node(call->api->router, q->node), call->now_ns, &out);
+        return api_reply(call, &out);
+}
+
+typedef struct Change {
+        const char *path, *before, *after;
+} Change;
+
+typedef struct ReloadOut {
+        const Change *changes;
+        size_t n_changes;
+} ReloadOut;
+
+#define F(member, name, type, ...) FIELD(Change, member, name, type, ##__VA_ARGS__)
+static STRUCTURE(change_structure, "Change", Change,
+        F(path, "path", FIELD_STRING),
+        F(before, "before", FIELD_STRING, OPTIONAL),
+        F(after, "after", FIELD_STRING, OPTIONAL));
+#undef F
+STRUCTURE(reload_out, NULL, ReloadOut,
+        FIELD(ReloadOut, changes, "changes", FIELD_ARRAY, COUNT(ReloadOut, n_changes), .structure = &change_structure));
+
+typedef struct Collecting {
+        Arena *arena;
+        Change *changes;
+        size_t n, allocated;
+        bool failed;
+} Collecting;
+
+static const char *keep(Collecting *c, const char *s) {
+        if (!s)
+                return NULL;
+        char *copy = arena_alloc(c->arena, strlen(s) + 1, 1);
+        if (!copy)
+                c->failed = true;
+        return copy ? strcpy(copy, s) : NULL;
+}
+
+static void collect_change(void *userdata, const char *path, const char *before, const char *after) {
+        Collecting *c = userdata;
+
+        if (c->n == c->allocated) {
+                size_t want = MAX(c->allocated * 2, (size_t) 16);
+                Change *more = arena_alloc(c->arena, want, sizeof(Change));
+                if (!more) {
+                        c->failed = true;
+                        return;
+                }
+                if (c->n)
+                        memcpy(more, c->changes, c->n * sizeof(Change));
+                c->changes = more;
+                c->allocated = want;
+        }
+        c->changes[c->n++] = (Change) { keep(c, path), keep(c, before), keep(c, after) };
+}
+
+int api_reload_configuration(ApiCall *call, const void *in _unused_) {
+        Api *api = call->api;
+        Collecting c = { .arena = call->arena };
+        const char *field = "", *reason = "";
+
+        if (!api->reload)
+                return api_fail(call, ERROR_BUSY, .reason = "the daemon cannot reload now");
+        int r = api->reload(api->reload_userdata, collect_change, &c, &field, &reason);
+        if (r == -EINVAL)
+                return api_fail(call, ERROR_INVALID_CONFIGURATION, .field = field, .reason = reason);
+        if (r < 0)
+                return r;
+        return c.failed ? -ENOMEM : api_reply(call, &(ReloadOut) { c.changes ?: &(const Change) {}, c.n });
+}

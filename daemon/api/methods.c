@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The interface, method by method. */
+#include "daemon/api/private.h"
+
+static const Structure nothing = { NULL, 1, (const Field[]) { {} } };
+
+const ApiMethod api_methods[] = {
+        { "Route", ROLE_CLIENT, false, &route_in, &decision_out, api_route,
+          "Which node of a service to call next." },
+        { "CostAwareFallback", ROLE_CLIENT, false, &fallback_in, &fallback_out, api_cost_aware_fallback,
+          "The next choice after a failed call: budget-aware, never a node already tried; it reports the failure too." },
+        { "Report", ROLE_CLIENT, false, &report_in, &report_out, api_report,
+          "What came of a call." },
+        { "SetNodeState", ROLE_OPERATOR, false, &node_state_in, &node_out, api_set_node_state,
+          "Takes a node out of service, drains it, or puts it back." },
+        { "Reload", ROLE_ADMIN, false, &nothing, &reload_out, api_reload_configuration,
+          "Reads the configuration again; all or nothing." },
+        { "GetSystemStatus", ROLE_VIEWER, false, &nothing, &system_status_out, api_get_system_status,
+          "The daemon and every service at a glance." },
+        { "GetHealth", ROLE_VIEWER, false, &nothing, &health_out, api_get_health,
+          "Whether all is well, and what is not." },
+        { "GetSnapshot", ROLE_VIEWER, false, &nothing, &snapshot_out, api_get_snapshot,
+          "Everything that stations poll, in one reply." },
+        { "ListProviders", ROLE_VIEWER, false, &nothing, &providers_out, api_list_providers,
+          "The provider plugins, loaded or not." },
+        { "Subscribe", ROLE_VIEWER, true, &subscribe_in, &subscribe_out, api_subscribe,
+          "Every event from now on, or after serial `since`. Call with `more`." },
+        { "FollowProbes", ROLE_PROBER, true, &nothing, &probe_out, api_follow_probes,
+          "Each probe as it falls due. Call with `more`." },
+        { "ReportProbe", ROLE_PROBER, false, &report_probe_in, &report_probe_out, api_report_probe,
+          "What came of a probe." },
+        {},
+};
+
+const ApiMethod *api_find_method(const char *name) {
+        for (const ApiMethod *m = api_methods; m->name; m++)
+                if (streq(m->name, name))
+                        return m;
+        return NULL;
+}

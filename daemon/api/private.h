@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of daemon/api share, and nobody else sees. */
+#pragma once
+
+#include <errno.h>
+
+#include "basic/macro.h"
+#include "daemon/api/api.h"
+#include "daemon/api/events.h"
+#include "daemon/api/probes.h"
+#include "daemon/api/types.h"
+
+struct Api {
+        Router *router;
+        Providers *providers;
+        const DaemonSettings *settings;
+        Users *users;
+        Events *events;
+        Probes *probes;
+        ApiReload reload;
+        void *reload_userdata;
+
+        uint64_t started_ns;
+        uint64_t rate_limited;         /* requests refused by a user's bucket */
+        uint64_t configuration_serial; /* how many configurations have been in force */
+        uint64_t last_reload_utc_ns;
+        bool last_reload_failed;
+};
+
+/* Handlers, one file a subject; listed in methods.c. */
+int api_route(ApiCall *call, const void *in);
+int api_report(ApiCall *call, const void *in);
+int api_cost_aware_fallback(ApiCall *call, const void *in);
+int api_get_system_status(ApiCall *call, const void *in);
+int api_get_health(ApiCall *call, const void *in);
+int api_get_snapshot(ApiCall *call, const void *in);
+int api_list_providers(ApiCall *call, const void *in);
+int api_set_node_state(ApiCall *call, const void *in);
+int api_reload_configuration(ApiCall *call, const void *in);
+int api_subscribe(ApiCall *call, const void *in);
+int api_follow_probes(ApiCall *call, const void *in);
+int api_report_probe(ApiCall *call, const void *in);
+
+/* Their parameters and replies. */
+extern const Structure route_in, decision_out, report_in, report_out, fallback_in, fallback_out;
+extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, reload_out;
+extern const Structure subscribe_in, subscribe_out, probe_out, report_probe_in, report_probe_out;
+
+/* The wall clock now. */
+uint64_t api_utc_ns(const Api *api);
+
+/* Turns an outcome of the brain into the error of the interface. */
+int api_fail_outcome(ApiCall *call, int outcome, const RouteRefusal *refusal, const char *subject);
+
+/* Classifies a response by the node's provider into what the brain takes. */
+typedef struct ApiResponse {
+        int http_status; /* -1: not said */
+        const struct pm_header *headers;
+        size_t n_headers;
+        const char *body;
+        int error; /* a CallError, or -1 */
+        bool body_truncated;
+        uint64_t latency_ns; /* NSEC_INFINITY: not said */
+        Units units;
+        Money cost;
+} ApiResponse;
+
+void api_classify(Api *api, const struct pm_provider *provider, const struct pm_operation *operation, const ApiResponse *response,
+                  bool probe, bool authenticated, struct pm_classification *c, Outcome *ret);

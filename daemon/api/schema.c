@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/api/schema.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "basic/macro.h"
+
+int schema_fail(SchemaError *error, const char *field, const char *format, ...) {
+        va_list ap;
+
+        snprintf(error->field, sizeof(error->field), "%s", field);
+        va_start(ap, format);
+        vsnprintf(error->reason, sizeof(error->reason), format, ap);
+        va_end(ap);
+        return -EINVAL;
+}
+
+void schema_init(const Structure *s, void *ret) {
+        memset(ret, 0, s->size);
+        for (const Field *f = s->fields; f->name; f++) {
+                void *p = field_of(f, ret);
+
+                switch (f->type) {
+                case FIELD_TRISTATE: case FIELD_INT32: case FIELD_ENUM:
+                        *(int *) p = -1;
+                        break;
+                case FIELD_INT: case FIELD_MONEY:
+                        *(int64_t *) p = INT64_MIN;
+                        break;
+                case FIELD_UNITS:
+                        *(Units *) p = -1;
+                        break;
+                case FIELD_FLOAT: case FIELD_DEGREES:
+                        *(double *) p = NAN;
+                        break;
+                case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS:
+                        *(uint64_t *) p = NSEC_INFINITY;
+                        break;
+                case FIELD_STRUCT:
+                        schema_init(f->structure, p);
+                        break;
+                default: /* zero is absent */
+                        break;
+                }
+        }
+}
+
+bool field_is_absent(const Field *f, const void *structure) {
+        const void *p = field_in(f, structure);
+
+        switch (f->type) {
+        case FIELD_TRISTATE: case FIELD_INT32: case FIELD_ENUM:
+                return *(const int *) p < 0;
+        case FIELD_INT: case FIELD_MONEY:
+                return *(const int64_t *) p == INT64_MIN;
+        case FIELD_UNITS:
+                return *(const Units *) p < 0;
+        case FIELD_FLOAT: case FIELD_DEGREES:
+                return isnan(*(const double *) p);
+        case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS:
+                return *(const uint64_t *) p == NSEC_INFINITY;
+        case FIELD_INSTANT:
+                return *(const uint64_t *) p == 0;
+        case FIELD_STRING: case FIELD_STRINGS: case FIELD_MAP: case FIELD_STRUCT_POINTER: case FIELD_ARRAY:
+                return *(const void *const *) p == NULL;
+        case FIELD_CHARS:
+                return *(const char *) p == 0;
+        case FIELD_ENUMS:
+                return *(const uint32_t *) p == 0;
+        default:
+                return false;
+        }
+}
+
+const Field *schema_find_missing(const Structure *s, const void *structure) {
+        for (const Field *f = s->fields; f->name; f++)
+                if (f->flags & FIELD_REQUIRED && field_is_absent(f, structure))
+                        return f;
+        return NULL;
+}
+
+int field_check_number(const Field *f, double value, SchemaError *error) {
+        if (f->min < f->max && !(value >= f->min && value <= f->max))
+                return schema_fail(error, f->name, "%.10g is out of range: %.10g to %.10g are allowed", value, f->min, f->max);
+        return 0;
+}
+
+int field_check_string(const Field *f, size_t size, SchemaError *error) {
+        size_t max = f->max > 0 ? (size_t) f->max : FIELD_STRING_MAX;
+
+        if (size > max)
+                return schema_fail(error, f->name, "%zu bytes are too long: up to %zu are allowed", size, max);
+        return 0;
+}
+
+int field_check_count(const Field *f, size_t n, SchemaError *error) {
+        size_t max = f->max > 0 ? (size_t) f->max : FIELD_LIST_MAX;
+
+        if (n > max)
+                return schema_fail(error, f->name, "too many entries: up to %zu are allowed", max);
+        return 0;
+}
+
+bool field_is_whole(const Field *f) {
+        switch (f->type) {
+        case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
+                return true;
+        default:
+                return false;
+        }
+}
+
+void field_set_number(const Field *f, double value, int64_t exact, void *structure) {
+        void *to = field_of(f, structure);
+
+        switch (f->type) {
+        case FIELD_INT: case FIELD_MONEY: case FIELD_UNITS:
+                *(int64_t *) to = exact;
+                break;
+        case FIELD_INT32:
+                *(int *) to = (int) CLAMP(exact, INT64_C(0), (int64_t) INT32_MAX);
+                break;
+        case FIELD_UINT32:
+                *(uint32_t *) to = (uint32_t) CLAMP(exact, INT64_C(0), (int64_t) UINT32_MAX);
+                break;
+        case FIELD_UINT64:
+                *(uint64_t *) to = (uint64_t) MAX(exact, INT64_C(0));
+                break;
+        case FIELD_FLOAT: case FIELD_DEGREES:
+                *(double *) to = value;
+                break;
+        case FIELD_MS: case FIELD_MS_INT:
+                *(uint64_t *) to = value <= 0 ? 0 : (uint64_t) llround(MIN(value, 1e12) * 1e6);
+                break;
+        default: /* FIELD_SECONDS */
+                *(uint64_t *) to = value <= 0 ? 0 : (uint64_t) llround(MIN(value, 9e9) * 1e9);
+                break;
+        }
+}
+
+int field_set_enum(const Field *f, const char *name, void *structure, SchemaError *error) {
+        int v = enum_from_string(f->names, name);
+
+        if (v < 0) {
+                char list[sizeof(error->reason) - sizeof("allowed are ")];
+                size_t n = 0;
+                for (int i = 0; i < f->names->n && n < sizeof(list); i++)
+                        n += (size_t) snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", f->names->names[i]);
+                return schema_fail(error, f->name, "allowed are %s", list);
+        }
+        if (f->type == FIELD_ENUMS)
+                *(uint32_t *) field_of(f, structure) |= UINT32_C(1) << v;
+        else
+                *(int *) field_of(f, structure) = v;
+        return 0;
+}
+
+size_t instant_to_string(uint64_t utc_ns, char buffer[INSTANT_MAX]) {
+        time_t s = (time_t) (utc_ns / NSEC_PER_SEC);
+        struct tm tm;
+
+        gmtime_r(&s, &tm);
+        size_t n = strftime(buffer, INSTANT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+        return n + (size_t) snprintf(buffer + n, INSTANT_MAX - n, ".%03uZ", (unsigned) (utc_ns % NSEC_PER_SEC / NSEC_PER_MSEC));
+}
+
+int instant_from_string(const char *s, uint64_t *ret) {
+        struct tm tm = {};
+        const char *p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+        uint64_t fraction = 0, unit = NSEC_PER_SEC;
+        int hours = 0, minutes = 0, end = 0;
+
+        if (!p)
+                return -EINVAL;
+        if (*p == '.')
+                for (p++; *p >= '0' && *p <= '9'; p++) {
+                        unit /= 10;
+                        fraction += (uint64_t) (*p - '0') * unit;
+                }
+        if (*p == '+' || *p == '-') {
+                if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || p[1 + end])
+                        return -EINVAL;
+        } else if (!streq(p, "Z"))
+                return -EINVAL;
+        int64_t t = (int64_t) timegm(&tm) - (*p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+        if (t < 0)
+                return -EINVAL;
+        *ret = (uint64_t) t * NSEC_PER_SEC + fraction;
+        return 0;
+}
