@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One client: bytes in, whole messages to the handler, bytes out. */
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "daemon/varlink/private.h"
+
+/* A client that does not take its replies is not read from, one that follows a stream has nothing to ask. */
+static bool wants_input(const Connection *c) {
+        return !c->ended && !c->closing && !c->stream && c->outbox.size == 0;
+}
+
+static void update_interest(Connection *c) {
+        uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (c->outbox.size > 0 ? EPOLLOUT : 0);
+        struct epoll_event e = { .events = interest, .data.ptr = c };
+
+        if (interest != c->interest && epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD, c->fd, &e) == 0)
+                c->interest = interest;
+}
+
+int connection_new(VarlinkServer *s, int fd, ApiPeer *peer) {
+        Connection *c = calloc(1, sizeof(Connection));
+        struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
+
+        if (!c)
+                return -ENOMEM;
+        if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0) {
+                free(c);
+                return -errno;
+        }
+        *c = (Connection) { .server = s, .next = s->connections, .peer = peer, .fd = fd, .interest = EPOLLIN };
+        if (c->next)
+                c->next->previous = c;
+        s->connections = c;
+        return 0;
+}
+
+void connection_close(Connection *c) {
+        VarlinkServer *s = c->server;
+
+        if (c->stream)
+                c->stream->closed(c->stream);
+        if (c->previous)
+                c->previous->next = c->next;
+        else
+                s->connections = c->next;
+        if (c->next)
+                c->next->previous = c->previous;
+        close(c->fd);
+        api_peer_free(s->api, c->peer);
+        json_writer_done(&c->outbox);
+        free(c->input);
+        free(c);
+}
+
+/* ---- out ---- */
+
+/* Sends what it can of data; returns how much. */
+static size_t send_some(Connection *c, const char *data, size_t n) {
+        size_t sent = 0;
+
+        while (sent < n && !c->broken) {
+                ssize_t k = send(c->fd, data + sent, n - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (k >= 0)
+                        sent += (size_t) k;
+                else if (errno == EAGAIN)
+                        break;
+                else if (errno != EINTR)
+                        c->broken = true;
+        }
+        return c->broken ? n : sent;
+}
+
+static void flush_outbox(Connection *c) {
+        c->sent += send_some(c, c->outbox.data + c->sent, c->outbox.size - c->sent);
+        if (c->sent < c->outbox.size)
+                return;
+        json_writer_done(&c->outbox);
+        c->sent = 0;
+}
+
+static void keep_in_outbox(Connection *c, const char *data, size_t n) {
+        json_write(&c->outbox, data, n);
+        if (c->outbox.failed)
+                c->broken = true;
+}
+
+JsonWriter *connection_begin(Connection *c) {
+        return c->server->current == c ? &c->server->out : &c->outbox;
+}
+
+void connection_end(Connection *c) {
+        if (c->server->current == c)
+                return;
+        if (c->outbox.failed)
+                c->broken = true;
+        /* What was waiting before waits for the socket; only a message on its own is tried at once. */
+        if (c->sent == 0 && !(c->interest & EPOLLOUT))
+                flush_outbox(c);
+        update_interest(c);
+        /* Not closed here: the caller may be walking over connections. The hang-up that this causes will do it. */
+        if (c->broken)
+                shutdown(c->fd, SHUT_RDWR);
+}
+
+static void flush_replies(Connection *c) {
+        JsonWriter *out = &c->server->out;
+
+        if (out->failed)
+                c->broken = true;
+        else if (out->size > 0) {
+                size_t sent = send_some(c, out->data, out->size);
+                if (sent < out->size)
+                        keep_in_outbox(c, out->data + sent, out->size - sent);
+        }
+        out->size = 0;
+        out->failed = false;
+        /* One huge reply must not hold its memory for ever. */
+        if (out->allocated > 16 * INPUT_SIZE)
+                json_writer_done(out);
+}
+
+/* ---- in ---- */
+
+/* Handles whole messages at the front of data; returns how many bytes they took. */
+static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_ns) {
+        VarlinkServer *s = c->server;
+        size_t done = 0;
+
+        s->current = c;
+        while (done < n && !c->closing && !c->stream && s->out.size <= s->send_buffer_max) {
+                char *end = memchr(data + done, 0, n - done);
+                if (!end)
+                        break;
+                size_t size = (size_t) (end - data) - done;
+                if (size > s->message_max)
+                        break;
+                message_handle(c, data + done, size, now_ns);
+                arena_reset(&s->arena);
+                done += size + 1;
+        }
+        s->current = NULL;
+        flush_replies(c);
+        api_dispatch_effects(s->api, now_ns);
+        return done;
+}
+
+static int keep_input(Connection *c, const char *data, size_t n) {
+        size_t want = MAX(c->input_allocated, (size_t) 1024);
+
+        while (want < n)
+                want *= 2;
+        if (want > c->input_allocated) {
+                char *more = realloc(c->input, want);
+                if (!more)
+                        return -ENOMEM;
+                c->input = more;
+                c->input_allocated = want;
+        }
+        memcpy(c->input, data, n);
+        c->input_size = n;
+        return 0;
+}
+
+static void drop_input(Connection *c, size_t n) {
+        c->input_size -= n;
+        if (c->input_size > 0)
+                memmove(c->input, c->input + n, c->input_size);
+        else {
+                free(c->input);
+                c->input = NULL;
+                c->input_allocated = 0;
+        }
+}
+
+static void check_length(Connection *c) {
+        VarlinkServer *s = c->server;
+        char reason[96];
+
+        if (c->closing || c->input_size <= s->message_max || memchr(c->input, 0, s->message_max + 1))
+                return;
+        snprintf(reason, sizeof(reason), "the message is longer than %zu bytes (limits.message_max)", s->message_max);
+        message_fail(c, ERROR_INVALID_PARAMETER, &(ApiErrorParameters) { .parameter = "message", .reason = reason });
+        c->closing = true;
+        drop_input(c, c->input_size);
+}
+
+/* 1: more may follow; 0: nothing there; negative: the connection is of no use. */
+static int receive(Connection *c, uint64_t now_ns) {
+        VarlinkServer *s = c->server;
+        size_t room = INPUT_SIZE;
+        char *to = s->input;
+
+        if (c->input_size > 0) {
+                if (c->input_allocated - c->input_size < INPUT_SIZE / 2) {
+                        size_t want = MAX(c->input_allocated * 2, INPUT_SIZE);
+                        char *more = realloc(c->input, want);
+                        if (!more)
+                                return -ENOMEM;
+                        c->input = more;
+                        c->input_allocated = want;
+                }
+                to = c->input + c->input_size;
+                room = c->input_allocated - c->input_size;
+        }
+        ssize_t n = recv(c->fd, to, room, MSG_DONTWAIT);
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        if (n == 0) {
+                c->ended = true;
+                return 0;
+        }
+
+        if (to == s->input) {
+                size_t done = handle_messages(c, to, (size_t) n, now_ns);
+                if (done < (size_t) n && keep_input(c, to + done, (size_t) n - done) < 0)
+                        return -ENOMEM;
+        } else {
+                bool whole = memchr(to, 0, (size_t) n);
+                c->input_size += (size_t) n;
+                if (whole)
+                        drop_input(c, handle_messages(c, c->input, c->input_size, now_ns));
+        }
+        check_length(c);
+        return (size_t) n == room;
+}
+
+void connection_dispatch(Connection *c, uint32_t events) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_BOOTTIME, &ts);
+        uint64_t now_ns = (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
+
+        if (events & EPOLLOUT) {
+                flush_outbox(c);
+                /* What came in while the client did not read. */
+                if (c->outbox.size == 0 && c->input_size > 0 && !c->broken) {
+                        drop_input(c, handle_messages(c, c->input, c->input_size, now_ns));
+                        check_length(c);
+                }
+        }
+        if (events & EPOLLIN && wants_input(c) && receive(c, now_ns) < 0)
+                c->broken = true;
+
+        bool finished = c->outbox.size == 0 && !c->stream && (c->ended || c->closing);
+        if (c->broken || finished || events & (EPOLLHUP | EPOLLERR))
+                connection_close(c);
+        else
+                update_interest(c);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request: its envelope, the method behind it, and the reply. */
+#include "basic/log.h"
+#include "daemon/varlink/private.h"
+
+/* A call that came over a connection. */
+typedef struct VarlinkCall {
+        ApiCall call;
+        Connection *connection;
+        bool oneway;
+} VarlinkCall;
+
+static void write_reply(Connection *c, const Structure *s, const void *out, bool continues) {
+        JsonWriter *w = connection_begin(c);
+
+        json_write_literal(w, "{\"parameters\":");
+        schema_write_json(s, out, w);
+        if (continues)
+                json_write_literal(w, ",\"continues\":true");
+        json_write_literal(w, "}\0");
+        connection_end(c);
+}
+
+void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p) {
+        const ApiErrorInfo *info = &api_errors[error];
+        JsonWriter *w = connection_begin(c);
+
+        json_write_literal(w, "{\"error\":\"");
+        json_write(w, info->interface, strlen(info->interface));
+        json_write_literal(w, ".");
+        json_write(w, info->name, strlen(info->name));
+        json_write_literal(w, "\",\"parameters\":");
+        schema_write_json(info->parameters, p, w);
+        json_write_literal(w, "}\0");
+        connection_end(c);
+}
+
+static void reply(ApiCall *call, const void *out) {
+        VarlinkCall *v = (VarlinkCall *) call;
+
+        if (!v->oneway)
+                write_reply(v->connection, call->method->out, out, false);
+}
+
+static void fail(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
+        VarlinkCall *v = (VarlinkCall *) call;
+
+        if (!v->oneway)
+                message_fail(v->connection, error, p);
+}
+
+static int stream_send(ApiStream *stream, const void *out, bool last) {
+        Connection *c = stream->connection;
+
+        if (!last && c->outbox.size - c->sent > c->server->send_buffer_max)
+                return -ENOBUFS;
+        write_reply(c, stream->out, out, !last);
+        if (last) {
+                c->stream = NULL;
+                c->closing = true;
+                stream->closed(stream);
+        }
+        return 0;
+}
+
+static void open_stream(ApiCall *call, ApiStream *stream) {
+        VarlinkCall *v = (VarlinkCall *) call;
+
+        stream->send = stream_send;
+        stream->connection = v->connection;
+        v->connection->stream = stream;
+}
+
+static const ApiTransport transport = { .reply = reply, .fail = fail, .open = open_stream };
+
+/* "org.pointsman.routing.Route" → the method; NULL: the call has been failed. */
+static const ApiMethod *find_method(VarlinkCall *v, char *name) {
+        char *dot = strrchr(name, '.');
+        const ApiMethod *m = NULL;
+
+        if (dot) {
+                *dot = 0;
+                bool ours = streq(name, API_INTERFACE), service = streq(name, "org.varlink.service");
+                if (ours)
+                        m = api_find_method(dot + 1);
+                for (const ApiMethod *k = varlink_service_methods; service && !m && k->name; k++)
+                        if (streq(k->name, dot + 1))
+                                m = k;
+                if (!ours && !service) {
+                        api_fail(&v->call, ERROR_INTERFACE_NOT_FOUND, .interface = name);
+                        return NULL;
+                }
+                *dot = '.';
+        }
+        if (!m)
+                api_fail(&v->call, ERROR_METHOD_NOT_FOUND, .method = name);
+        return m;
+}
+
+static void invalid(VarlinkCall *v, const char *parameter, const char *reason) {
+        api_fail(&v->call, ERROR_INVALID_PARAMETER, .parameter = parameter, .reason = reason);
+}
+
+typedef struct Envelope {
+        char *method;
+        JsonReader parameters; /* where they begin; start is NULL if there are none */
+} Envelope;
+
+static int read_flag(const JsonValue *v, bool *ret) {
+        if (v->type != JSON_TRUE && v->type != JSON_FALSE)
+                return -EINVAL;
+        *ret = v->type == JSON_TRUE;
+        return 0;
+}
+
+/* -EINVAL: *ret_field is of the wrong type; others are the reader's. */
+static int read_envelope(JsonReader *r, VarlinkCall *call, Envelope *ret, const char **ret_field) {
+        JsonValue key, v;
+        JsonReader at;
+        int k;
+
+        *ret_field = "message";
+        k = json_read(r, &v);
+        if (k < 0)
+                return k;
+        if (v.type != JSON_OBJECT)
+                return -EINVAL;
+        for (bool first = true; (k = json_member(r, &first, &key)) > 0;) {
+                at = *r;
+                k = json_read(r, &v);
+                if (k < 0)
+                        return k;
+                if (json_equals(&key, "method")) {
+                        *ret_field = "method";
+                        if (v.type != JSON_STRING)
+                                return -EINVAL;
+                        ret->method = json_terminate_string(&v);
+                } else if (json_equals(&key, "parameters")) {
+                        *ret_field = "parameters";
+                        if (v.type != JSON_OBJECT && v.type != JSON_NULL)
+                                return -EINVAL;
+                        if (v.type == JSON_OBJECT)
+                                ret->parameters = at;
+                } else if (json_equals(&key, "more") || json_equals(&key, "oneway")) {
+                        bool more = json_equals(&key, "more");
+                        *ret_field = more ? "more" : "oneway";
+                        if (read_flag(&v, more ? &call->call.more : &call->oneway) < 0)
+                                return -EINVAL;
+                }
+                k = json_skip(r, &v);
+                if (k < 0)
+                        return k;
+        }
+        return k < 0 ? k : json_close(r);
+}
+
+static void handle_bad_envelope(VarlinkCall *v, int error, const char *field, const JsonReader *r) {
+        char reason[96];
+
+        if (error == -EINVAL) {
+                invalid(v, field, streq(field, "method") ? "a string is wanted" :
+                        streq(field, "more") || streq(field, "oneway") ? "true or false is wanted" : "an object is wanted");
+                return;
+        }
+        snprintf(reason, sizeof(reason), "not JSON: %s at byte %zu",
+                 error == -ENODATA ? "it ends too early" : error == -ELOOP ? "nested too deep" : "malformed",
+                 (size_t) (r->p - r->start));
+        invalid(v, "message", reason);
+}
+
+void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
+        VarlinkServer *s = c->server;
+        VarlinkCall v = {
+                .call = { .api = s->api, .transport = &transport, .peer = c->peer, .arena = &s->arena, .now_ns = now_ns },
+                .connection = c,
+        };
+        Envelope envelope = {};
+        const char *field;
+        unsigned unknown = 0;
+        SchemaError error;
+        JsonReader r;
+        int k;
+
+        json_open(&r, text, n);
+        k = read_envelope(&r, &v, &envelope, &field);
+        if (k < 0) {
+                handle_bad_envelope(&v, k, field, &r);
+                return;
+        }
+        if (!envelope.method) {
+                invalid(&v, "method", "the field is required");
+                return;
+        }
+        v.call.method = find_method(&v, envelope.method);
+        if (!v.call.method || !api_admit(&v.call))
+                return;
+
+        const Structure *in = v.call.method->in;
+        void *parameters = arena_alloc(&s->arena, 1, in->size);
+        if (!parameters) {
+                api_fail(&v.call, ERROR_BUSY, .reason = "out of memory");
+                return;
+        }
+        schema_init(in, parameters);
+        if (!envelope.parameters.start)
+                json_open(&envelope.parameters, "{}", 2);
+        k = schema_read_json(in, &envelope.parameters, &s->arena, parameters, &error, &unknown);
+        if (k == -EINVAL) {
+                invalid(&v, error.field[0] ? error.field : "parameters", error.reason);
+                return;
+        }
+        if (unknown > 0)
+                log_debug("Process %d called %s with %u unknown fields", (int) c->peer->pid, v.call.method->name, unknown);
+        if (k == 0)
+                k = v.call.method->handler(&v.call, parameters);
+        if (k < 0) {
+                log_error_errno(k, "%s failed", v.call.method->name);
+                api_fail(&v.call, ERROR_BUSY, .reason = strerror(-k));
+        }
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of daemon/varlink share. */
+#pragma once
+
+#include <errno.h>
+
+#include "basic/json.h"
+#include "basic/macro.h"
+#include "daemon/varlink/server.h"
+
+/* How much is read at once; longer messages move to memory of their connection. */
+#define INPUT_SIZE ((size_t) 64 * 1024)
+
+typedef struct Connection Connection;
+
+struct Connection {
+        VarlinkServer *server;
+        Connection *previous, *next;
+        ApiPeer *peer;
+        ApiStream *stream; /* a `more` call being answered */
+        int fd;
+        uint32_t interest; /* what epoll is told to wait for */
+        bool ended;        /* the peer sends no more */
+        bool closing;      /* we close as soon as all is sent */
+        bool broken;       /* nothing can be sent any more */
+
+        /* What was received and not yet handled; empty for most connections at most times. */
+        char *input;
+        size_t input_size, input_allocated;
+
+        /* What the socket did not take yet. */
+        JsonWriter outbox;
+        size_t sent;
+};
+
+struct VarlinkServer {
+        Api *api;
+        sd_event *event;
+        sd_event_source *source;
+        /* All sockets are in an epoll of their own, so that many ready connections cost one system call, not one each. */
+        int epoll_fd;
+        int *listeners;
+        size_t n_listeners;
+        int reserve_fd; /* given up to accept and refuse when no descriptor is left */
+        char *unlink_path;
+        Connection *connections;
+        size_t message_max, send_buffer_max;
+
+        Arena arena;
+        JsonWriter out;      /* replies to the connection being served, sent together */
+        Connection *current; /* which that is */
+        char input[INPUT_SIZE];
+};
+
+/* connection.c */
+int connection_new(VarlinkServer *s, int fd, ApiPeer *peer);
+void connection_close(Connection *c);
+void connection_dispatch(Connection *c, uint32_t events);
+/* Where the next message to c is written, and what is to be done when it is complete. */
+JsonWriter *connection_begin(Connection *c);
+void connection_end(Connection *c);
+
+/* message.c */
+/* Handles one request, changing its text. Text that is not JSON gets an error and no more. */
+void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns);
+void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p);
+
+/* service.c */
+extern const ApiMethod varlink_service_methods[];

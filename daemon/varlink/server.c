@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/varlink/server.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "basic/log.h"
+#include "daemon/varlink/private.h"
+
+#define EVENTS_AT_ONCE 64
+#define ACCEPTS_AT_ONCE 64
+#define GROUPS_MAX 256
+
+/* A refused client learns why before it is disconnected; if its buffer does not take that, it does not matter. */
+static void refuse(int fd, const char *reason) {
+        _cleanup_(json_writer_done) JsonWriter w = {};
+
+        json_write_literal(&w, "{\"error\":\"" API_INTERFACE ".Busy\",\"parameters\":{\"reason\":");
+        json_write_string(&w, reason);
+        json_write_literal(&w, "}}\0");
+        if (!w.failed)
+                (void) !send(fd, w.data, w.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        close(fd);
+}
+
+static int welcome(VarlinkServer *s, int fd, uint64_t now_ns) {
+        gid_t groups[GROUPS_MAX];
+        socklen_t n = sizeof(groups);
+        struct ucred ucred;
+        socklen_t size = sizeof(ucred);
+        const char *reason;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) < 0)
+                return -errno;
+        /* A user in more groups than that has only its own group here: it may be too little, never too much. */
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+                n = 0;
+        size_t n_groups = n / sizeof(gid_t);
+        if (n_groups < GROUPS_MAX)
+                groups[n_groups++] = ucred.gid;
+
+        ApiPeer *peer = api_peer_new(s->api, ucred.uid, ucred.pid, groups, n_groups, now_ns, &reason);
+        if (!peer) {
+                log_debug("Refused a connection of user %u, process %d: %s", (unsigned) ucred.uid, (int) ucred.pid, reason);
+                refuse(fd, reason);
+                return 0;
+        }
+        int r = connection_new(s, fd, peer);
+        if (r < 0)
+                api_peer_free(s->api, peer);
+        return r;
+}
+
+/* Without this, a client that cannot be accepted would keep the listener ready for ever. */
+static void refuse_for_want_of_descriptors(VarlinkServer *s, int listener) {
+        closep(&s->reserve_fd);
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+                refuse(fd, "the daemon has no file descriptor left");
+        s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void accept_all(VarlinkServer *s, int listener, uint64_t now_ns) {
+        for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+                int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                if (fd < 0) {
+                        if (errno == EMFILE || errno == ENFILE)
+                                refuse_for_want_of_descriptors(s, listener);
+                        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                                log_warning_errno(-errno, "Cannot accept a connection");
+                        return;
+                }
+                int r = welcome(s, fd, now_ns);
+                if (r < 0) {
+                        log_debug("Dropped a new connection: %s", strerror(-r));
+                        close(fd);
+                }
+        }
+}
+
+static bool is_listener(const VarlinkServer *s, const void *p) {
+        return (const int *) p >= s->listeners && (const int *) p < s->listeners + s->n_listeners;
+}
+
+static int on_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_, void *userdata) {
+        VarlinkServer *s = userdata;
+        struct epoll_event events[EVENTS_AT_ONCE];
+        uint64_t now_us;
+
+        int n = epoll_wait(s->epoll_fd, events, EVENTS_AT_ONCE, 0);
+        sd_event_now(s->event, CLOCK_BOOTTIME, &now_us);
+        for (int i = 0; i < n; i++)
+                if (is_listener(s, events[i].data.ptr))
+                        accept_all(s, *(int *) events[i].data.ptr, now_us * NSEC_PER_USEC);
+                else
+                        connection_dispatch(events[i].data.ptr, events[i].events);
+        return 0;
+}
+
+int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event) {
+        VarlinkServer *s = calloc(1, sizeof(VarlinkServer));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->api = api;
+        s->event = sd_event_ref(event);
+        s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        r = s->epoll_fd < 0 ? -errno : sd_event_add_io(event, &s->source, s->epoll_fd, EPOLLIN, on_ready, s);
+        if (r < 0) {
+                varlink_server_free(s);
+                return r;
+        }
+        (void) sd_event_source_set_description(s->source, "varlink");
+        *ret = s;
+        return 0;
+}
+
+VarlinkServer *varlink_server_free(VarlinkServer *s) {
+        if (!s)
+                return NULL;
+        while (s->connections)
+                connection_close(s->connections);
+        sd_event_source_disable_unref(s->source);
+        for (size_t i = 0; i < s->n_listeners; i++)
+                close(s->listeners[i]);
+        if (s->unlink_path)
+                unlink(s->unlink_path);
+        free(s->unlink_path);
+        free(s->listeners);
+        closep(&s->epoll_fd);
+        closep(&s->reserve_fd);
+        sd_event_unref(s->event);
+        arena_done(&s->arena);
+        json_writer_done(&s->out);
+        free(s);
+        return NULL;
+}
+
+void varlink_server_set_limits(VarlinkServer *s, size_t message_max, size_t send_buffer_max) {
+        s->message_max = message_max;
+        s->send_buffer_max = send_buffer_max;
+}
+
+int varlink_server_listen_fd(VarlinkServer *s, int fd) {
+        int *more = reallocarray(NULL, s->n_listeners + 1, sizeof(int));
+
+        if (!more)
+                return -ENOMEM;
+        /* epoll holds pointers into the array, so each is registered anew. */
+        if (s->n_listeners)
+                memcpy(more, s->listeners, s->n_listeners * sizeof(int));
+        more[s->n_listeners] = fd;
+        (void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        for (size_t i = 0; i <= s->n_listeners; i++) {
+                struct epoll_event e = { .events = EPOLLIN, .data.ptr = &more[i] };
+                if (epoll_ctl(s->epoll_fd, i < s->n_listeners ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, more[i], &e) < 0) {
+                        int r = -errno;
+                        free(more);
+                        return r;
+                }
+        }
+        free(s->listeners);
+        s->listeners = more;
+        s->n_listeners++;
+        return 0;
+}
+
+int varlink_server_listen_address(VarlinkServer *s, const char *path, mode_t mode) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -1;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
+                struct stat st;
+                if (errno != EADDRINUSE)
+                        return -errno;
+                _cleanup_close_ int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                if (probe < 0)
+                        return -errno;
+                if (connect(probe, (struct sockaddr *) &address, sizeof(address)) == 0 || errno != ECONNREFUSED)
+                        return -EADDRINUSE;
+                /* Left behind by a daemon that was killed. Never remove what is not a socket. */
+                if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || unlink(path) < 0 ||
+                    bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                        return -EADDRINUSE;
+        }
+        if (chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
+                return -errno;
+
+        free(s->unlink_path);
+        s->unlink_path = strdup(path);
+        int r = s->unlink_path ? varlink_server_listen_fd(s, fd) : -ENOMEM;
+        if (r == 0)
+                fd = -1;
+        return r;
+}
