@@ -45,6 +45,20 @@ daemon_libpointsmand_core_la_LIBADD = -lm
 # All of the daemon but its main.c.
 noinst_LTLIBRARIES += daemon/libpointsmand.la
 daemon_libpointsmand_la_SOURCES = \
+	daemon/api/api.c daemon/api/api.h daemon/api/private.h \
+	daemon/api/describe.c \
+	daemon/api/errors.c daemon/api/errors.h \
+	daemon/api/events.c daemon/api/events.h \
+	daemon/api/management.c \
+	daemon/api/methods.c \
+	daemon/api/peer.c daemon/api/peer.h \
+	daemon/api/probes.c daemon/api/probes.h \
+	daemon/api/routing.c \
+	daemon/api/schema.c daemon/api/schema.h \
+	daemon/api/schema-read.c \
+	daemon/api/schema-write.c \
+	daemon/api/status.c \
+	daemon/api/types.c daemon/api/types.h \
 	daemon/config/apply.c \
 	daemon/config/check.c \
 	daemon/config/config.c daemon/config/config.h \
@@ -53,11 +67,23 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/load.c \
 	daemon/config/suggest.c daemon/config/suggest.h \
 	daemon/config/text.c daemon/config/text.h \
+	daemon/dbus/bus.c daemon/dbus/bus.h \
+	daemon/manager.c daemon/manager.h \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \
 	daemon/providers/providers.c daemon/providers/providers.h \
-	daemon/providers/tables.c daemon/providers/tables.h
-daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(JANSSON_CFLAGS)
+	daemon/providers/tables.c daemon/providers/tables.h \
+	daemon/varlink/connection.c \
+	daemon/varlink/message.c \
+	daemon/varlink/private.h \
+	daemon/varlink/server.c daemon/varlink/server.h \
+	daemon/varlink/service.c
+daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS)
 daemon_libpointsmand_la_LIBADD = \
 	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \
-	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) -ldl
+	$(SYSTEMD_LIBS) $(CONFIG_LIBS) -ldl
+
+sbin_PROGRAMS += daemon/pointsmand
+daemon_pointsmand_SOURCES = daemon/main.c
+daemon_pointsmand_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+daemon_pointsmand_LDADD = daemon/libpointsmand.la

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <uthash.h>
 
 #include "basic/macro.h"
@@ -32,7 +31,6 @@ struct Users {
         User *users;
         const DaemonSettings *settings;
         Groups groups[_ROLE_MAX];
-        uid_t prober_uid;
         uint32_t connections, subscriptions;
 };
 
@@ -67,11 +65,9 @@ static int resolve(Users *u) {
         const DaemonSettings *s = u->settings;
         char **const names[] = {
                 [ROLE_VIEWER] = s->viewer_groups, [ROLE_CLIENT] = s->client_groups, [ROLE_OPERATOR] = s->operator_groups,
-                [ROLE_ADMIN] = s->admin_groups, [ROLE_PROBER] = NULL,
+                [ROLE_ADMIN] = s->admin_groups, [ROLE_PROBER] = s->prober_groups,
         };
-        struct passwd *pw = getpwnam("pointsman-prober");
 
-        u->prober_uid = pw ? pw->pw_uid : 0;
         for (Role r = 0; r < _ROLE_MAX; r++)
                 if (groups_resolve(&u->groups[r], names[r]) < 0)
                         return -ENOMEM;
@@ -122,12 +118,10 @@ static bool in_groups(const Groups *g, const gid_t *groups, size_t n) {
         return false;
 }
 
-static unsigned roles_of(const Users *u, uid_t uid, const gid_t *groups, size_t n, bool privileged) {
-        const unsigned all = (1U << _ROLE_MAX) - 1, prober = 1U << ROLE_PROBER;
-
+static unsigned roles_of(const Users *u, const gid_t *groups, size_t n, bool privileged) {
         if (privileged)
-                return all;
-        unsigned roles = u->prober_uid && uid == u->prober_uid ? prober : 0;
+                return (1U << _ROLE_MAX) - 1;
+        unsigned roles = in_groups(&u->groups[ROLE_PROBER], groups, n) ? 1U << ROLE_PROBER : 0;
         for (Role r = ROLE_ADMIN + 1; r-- > ROLE_VIEWER;)
                 if (in_groups(&u->groups[r], groups, n))
                         return roles | ((1U << (r + 1)) - 1);
@@ -178,7 +172,7 @@ ApiPeer *peer_new(Users *u, uid_t uid, pid_t pid, const gid_t *groups, size_t n_
         else if (!privileged && x->connections >= u->settings->connections_per_user)
                 *ret_reason = "too many connections of this user";
         else {
-                *p = (ApiPeer) { x, uid, pid, roles_of(u, uid, groups, n_groups, privileged), privileged };
+                *p = (ApiPeer) { x, uid, pid, roles_of(u, groups, n_groups, privileged), privileged };
                 u->connections++;
                 x->connections++;
                 return p;

@@ -123,8 +123,8 @@ static void flush_replies(Connection *c) {
 
 /* ---- in ---- */
 
-/* Handles whole messages at the front of data; returns how many bytes they took. */
-static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_ns) {
+/* Handles messages at the front of data until one has opened a stream or too much waits to be sent; returns how many bytes they took. */
+static size_t handle_some(Connection *c, char *data, size_t n, uint64_t now_ns) {
         VarlinkServer *s = c->server;
         size_t done = 0;
 
@@ -143,6 +143,17 @@ static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_
         s->current = NULL;
         flush_replies(c);
         api_dispatch_effects(s->api, now_ns);
+        return done;
+}
+
+/* The same, as long as the client takes the replies. */
+static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_ns) {
+        size_t done = 0, more;
+
+        do {
+                more = handle_some(c, data + done, n - done, now_ns);
+                done += more;
+        } while (more > 0 && c->outbox.size == 0 && !c->broken);
         return done;
 }
 
