@@ -39,13 +39,13 @@ typedef struct Arguments {
 
 /* 0: go on; positive: exit with that less one. */
 static int parse_arguments(int argc, char **argv, Arguments *a) {
-        enum { CONFIG = 0x100, SOCKET, STATE_DIR, PROVIDERS, BUS, CHECK, LOG_LEVEL, VERSION };
+        enum { CONFIG = 0x100, SOCKET, STATE_DIR, PROVIDERS, BUS, CHECK, LOG_LEVEL, SHOW_VERSION };
         static const struct option options[] = {
                 { "config", required_argument, NULL, CONFIG }, { "socket", required_argument, NULL, SOCKET },
                 { "state-dir", required_argument, NULL, STATE_DIR }, { "provider-dir", required_argument, NULL, PROVIDERS },
                 { "bus", required_argument, NULL, BUS }, { "check", no_argument, NULL, CHECK },
                 { "log-level", required_argument, NULL, LOG_LEVEL }, { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, VERSION }, {},
+                { "version", no_argument, NULL, SHOW_VERSION }, {},
         };
         int c;
 
@@ -65,7 +65,7 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                                 optarg);
                         return 1 + 2;
                 case 'h': help(); return 1;
-                case VERSION: puts(PACKAGE_STRING); return 1;
+                case SHOW_VERSION: puts(PACKAGE_STRING); return 1;
                 default: return 1 + 2;
                 }
         if (optind < argc) {

@@ -127,10 +127,8 @@ static void keep_first_error(Manager *m, const ConfigErrors *errors) {
         for (size_t i = 0; i < errors->n; i++)
                 if (!errors->errors[i].warning) {
                         const ConfigError *e = &errors->errors[i];
-                        char line[512];
-                        config_error_format(e, line, sizeof(line));
                         snprintf(m->reload_field, sizeof(m->reload_field), "%s", e->setting ?: "");
-                        snprintf(m->reload_reason, sizeof(m->reload_reason), "%s", line);
+                        config_error_format(e, m->reload_reason, sizeof(m->reload_reason));
                         return;
                 }
 }

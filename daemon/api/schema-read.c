@@ -136,7 +136,7 @@ static int read_list(Reading *g, const Field *f, const JsonValue *v, void *struc
                       f->type == FIELD_MAP ? sizeof(struct pm_header) : f->structure->size;
         bool map = f->type == FIELD_MAP, first = true;
         JsonValue key = {};
-        size_t n, i = 0;
+        size_t n = 0, i = 0;
         int r;
 
         if (v->type != (map ? JSON_OBJECT : JSON_ARRAY))
