@@ -35,6 +35,12 @@ tests_unit_test_prober_SOURCES = tests/unit/test-prober.c tests/unit/test.h
 tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_prober_CFLAGS = $(UNIT_CFLAGS) $(CURL_CFLAGS)
 tests_unit_test_prober_LDADD = prober/libprober.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-schema
+tests_unit_test_schema_SOURCES = tests/unit/test-schema.c tests/unit/test.h
+tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_schema_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.
@@ -42,6 +48,9 @@ EXTRA_DIST += \
 	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/parts.py tests/harness/process.py \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
 	tests/integration/test_prober.py
+
+	tests/harness/__init__.py tests/harness/parts.py tests/harness/process.py tests/harness/varlink.py \
+	tests/integration/conftest.py tests/integration/test_harness.py tests/integration/test_socket.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \

@@ -25,6 +25,10 @@ const Node *router_find_node(const Router *r, const char *name) {
         return slot == NAMES_NONE ? NULL : r->nodes[slot];
 }
 
+const NodeSettings *node_settings(const Node *n) {
+        return n->settings;
+}
+
 const Node *service_node(const Service *s, size_t i) {
         return i < s->n ? s->nodes[i] : NULL;
 }

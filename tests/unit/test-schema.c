@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <math.h>
+
+#include "basic/macro.h"
+#include "daemon/api/schema.h"
+#include "tests/unit/test.h"
+
+typedef struct Inner {
+        const char *id;
+        uint32_t weight;
+} Inner;
+
+typedef struct Outer {
+        const char *name;
+        int64_t count;
+        Money cost;
+        Units units;
+        double ratio;
+        uint64_t wait_ns, at_ns;
+        int mode, flag;
+        uint32_t modes;
+        const char *const *words;
+        size_t n_words;
+        const struct pm_header *map;
+        size_t n_map;
+        const Inner *list;
+        size_t n_list;
+        const Inner *pointer;
+        Inner inner;
+} Outer;
+
+static const char *const mode_table[] = { "slow", "fast" };
+static const EnumNames mode_names = { "Mode", mode_table, 2 };
+
+#define F(member, name, type, ...) FIELD(Inner, member, name, type, ##__VA_ARGS__)
+static STRUCTURE(inner, "Inner", Inner, F(id, "id", FIELD_STRING, REQUIRED), F(weight, "weight", FIELD_UINT32, RANGE(0, 1000)));
+#undef F
+#define F(member, name, type, ...) FIELD(Outer, member, name, type, ##__VA_ARGS__)
+static STRUCTURE(outer, "Outer", Outer,
+        F(name, "name", FIELD_STRING, .flags = FIELD_REQUIRED, LENGTH(8)),
+        F(count, "count", FIELD_INT, RANGE(-5, 5), OPTIONAL),
+        F(cost, "cost", FIELD_MONEY, RANGE(0, 1e9), OPTIONAL),
+        F(units, "units", FIELD_UNITS, OPTIONAL),
+        F(ratio, "ratio", FIELD_FLOAT, OPTIONAL),
+        F(wait_ns, "waitMs", FIELD_MS, RANGE(0, 1000), OPTIONAL),
+        F(at_ns, "at", FIELD_INSTANT, OPTIONAL),
+        F(mode, "mode", FIELD_ENUM, .names = &mode_names, OPTIONAL),
+        F(flag, "flag", FIELD_TRISTATE, OPTIONAL),
+        F(modes, "modes", FIELD_ENUMS, .names = &mode_names, OPTIONAL),
+        F(words, "words", FIELD_STRINGS, COUNT(Outer, n_words), LENGTH(3), OPTIONAL),
+        F(map, "map", FIELD_MAP, COUNT(Outer, n_map), OPTIONAL),
+        F(list, "list", FIELD_ARRAY, COUNT(Outer, n_list), OPTIONAL, .structure = &inner),
+        F(pointer, "pointer", FIELD_STRUCT_POINTER, OPTIONAL, .structure = &inner));
+#undef F
+
+typedef struct Fixture {
+        char text[4096];
+        Arena arena;
+        SchemaError error;
+        unsigned unknown;
+        Outer value;
+} Fixture;
+
+static int read_text(Fixture *f, const char *text) {
+        JsonReader r;
+
+        arena_reset(&f->arena);
+        snprintf(f->text, sizeof(f->text), "%s", text);
+        schema_init(&outer, &f->value);
+        json_open(&r, f->text, strlen(f->text));
+        return schema_read_json(&outer, &r, &f->arena, &f->value, &f->error, &f->unknown);
+}
+
+static void everything_comes_back_as_it_went_in(void **state) {
+        static const char text[] =
+                "{\"name\":\"caf\xc3\xa9\",\"count\":-5,\"cost\":0.029,\"units\":2.5,\"ratio\":0.25,\"waitMs\":41.5,"
+                "\"at\":\"2026-03-01T12:00:00.250Z\",\"mode\":\"fast\",\"flag\":false,\"words\":[\"a\",\"b\\\"c\"],\"map\":{\"X-Y\":\"z\"},"
+                "\"list\":[{\"id\":\"p\",\"weight\":70},{\"id\":\"q\",\"weight\":0}],\"pointer\":{\"id\":\"r\",\"weight\":1}}";
+        Fixture f = {};
+        JsonWriter w = {};
+
+        assert_int_equal(read_text(&f, text), 0);
+        assert_int_equal(f.value.cost, 29000);
+        assert_int_equal(f.value.units, 2500000);
+        assert_int_equal(f.value.wait_ns, 41500000);
+        schema_write_json(&outer, &f.value, &w);
+        json_write(&w, "", 1);
+        assert_string_equal(w.data, text);
+        json_writer_done(&w);
+        arena_done(&f.arena);
+}
+
+static void absent_fields_stay_absent(void **state) {
+        Fixture f = {};
+        JsonWriter w = {};
+
+        assert_int_equal(read_text(&f, "{\"name\":\"x\",\"count\":null,\"other\":{\"deep\":[1,2]},\"another\":1}"), 0);
+        assert_int_equal(f.unknown, 2);
+        assert_true(isnan(f.value.ratio));
+        assert_int_equal(f.value.cost, MONEY_UNSET);
+        schema_write_json(&outer, &f.value, &w);
+        json_write(&w, "", 1);
+        assert_string_equal(w.data, "{\"name\":\"x\"}");
+        json_writer_done(&w);
+        arena_done(&f.arena);
+}
+
+static void each_mistake_names_its_field(void **state) {
+        static const struct { const char *text, *field, *reason; } cases[] = {
+                { "{}", "name", "required" },
+                { "[]", "", "an object is wanted" },
+                { "{\"name\":1}", "name", "a string is wanted here, not a number" },
+                { "{\"name\":\"123456789\"}", "name", "up to 8 are allowed" },
+                { "{\"name\":\"x\",\"count\":6}", "count", "-5 to 5 are allowed" },
+                { "{\"name\":\"x\",\"count\":1.5}", "count", "a whole number" },
+                { "{\"name\":\"x\",\"count\":1e30}", "count", "too large" },
+                { "{\"name\":\"x\",\"count\":\"1\"}", "count", "a whole number is wanted here, not a string" },
+                { "{\"name\":\"x\",\"cost\":-1}", "cost", "0 to 1000000000 are allowed" },
+                { "{\"name\":\"x\",\"ratio\":true}", "ratio", "a number is wanted here, not a boolean" },
+                { "{\"name\":\"x\",\"mode\":\"medium\"}", "mode", "allowed are slow, fast" },
+                { "{\"name\":\"x\",\"modes\":[\"fast\",\"warp\"]}", "modes", "allowed are slow, fast" },
+                { "{\"name\":\"x\",\"flag\":0}", "flag", "true or false" },
+                { "{\"name\":\"x\",\"at\":\"yesterday\"}", "at", "RFC 3339" },
+                { "{\"name\":\"x\",\"words\":\"a\"}", "words", "an array" },
+                { "{\"name\":\"x\",\"words\":[1]}", "words", "an array of strings" },
+                { "{\"name\":\"x\",\"words\":[\"a\",\"b\",\"c\",\"d\"]}", "words", "up to 3 are allowed" },
+                { "{\"name\":\"x\",\"map\":{\"a\":[]}}", "map", "an object of strings" },
+                { "{\"name\":\"x\",\"list\":[{\"id\":\"a\"},{\"weight\":1}]}", "list[1].id", "required" },
+                { "{\"name\":\"x\",\"list\":[{\"id\":\"a\",\"weight\":1001}]}", "list[0].weight", "0 to 1000 are allowed" },
+                { "{\"name\":\"x\",\"pointer\":{}}", "pointer.id", "required" },
+                { "{\"name\":\"x\",\"name\":\"y\"}", "name", "twice" },
+                { "{\"name\":\"x\",\"list\":[{\"id\":\"a\"", "", "ends too early" },
+                { "{\"name\":\"x\",\"words\":[\"\xff\"]}", "", "malformed" },
+        };
+        Fixture f = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(read_text(&f, cases[i].text), -EINVAL);
+                assert_string_equal(f.error.field, cases[i].field);
+                if (!strstr(f.error.reason, cases[i].reason))
+                        fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].text, f.error.reason, cases[i].reason);
+        }
+        arena_done(&f.arena);
+}
+
+static void instants(void **state) {
+        char text[INSTANT_MAX];
+        uint64_t t = 0;
+
+        assert_int_equal(instant_from_string("2026-03-01T13:00:00.5+01:00", &t), 0);
+        instant_to_string(t, text);
+        assert_string_equal(text, "2026-03-01T12:00:00.500Z");
+        static const char *const bad[] = { "", "2026-03-01", "2026-03-01T12:00:00", "2026-03-01T12:00:00Zx", "2026-03-01T12:00:00+1",
+                                           "1969-12-31T23:59:59Z" };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(instant_from_string(bad[i], &t), -EINVAL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(everything_comes_back_as_it_went_in), cmocka_unit_test(absent_fields_stay_absent),
+                cmocka_unit_test(each_mistake_names_its_field), cmocka_unit_test(instants),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
