@@ -48,9 +48,6 @@ EXTRA_DIST += \
 	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/parts.py tests/harness/process.py \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
 	tests/integration/test_prober.py
-
-	tests/harness/__init__.py tests/harness/parts.py tests/harness/process.py tests/harness/varlink.py \
-	tests/integration/conftest.py tests/integration/test_harness.py tests/integration/test_socket.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \
@@ -58,3 +55,4 @@ EXTRA_DIST += \
 EXTRA_DIST += tests/integration/test_ctl.py
 include tests/fuzz/local.mk
 EXTRA_DIST += tests/harness/fake_pointsmand.py tests/integration/test_snmp.py
+EXTRA_DIST += tests/integration/test_socket.py

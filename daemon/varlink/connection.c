@@ -6,9 +6,14 @@
 
 #include "daemon/varlink/private.h"
 
-/* A client that does not take its replies is not read from, one that follows a stream has nothing to ask. */
+/* What the client has not taken yet. */
+static size_t unsent(const Connection *c) {
+        return c->outbox.size - c->sent;
+}
+
+/* A client that leaves too many replies lying is not read from, one that follows a stream has nothing to ask. */
 static bool wants_input(const Connection *c) {
-        return !c->ended && !c->closing && !c->stream && c->outbox.size == 0;
+        return !c->ended && !c->closing && !c->stream && unsent(c) <= c->server->send_buffer_max;
 }
 
 static void update_interest(Connection *c) {
@@ -74,10 +79,14 @@ static size_t send_some(Connection *c, const char *data, size_t n) {
 
 static void flush_outbox(Connection *c) {
         c->sent += send_some(c, c->outbox.data + c->sent, c->outbox.size - c->sent);
-        if (c->sent < c->outbox.size)
-                return;
-        json_writer_done(&c->outbox);
-        c->sent = 0;
+        if (c->sent == c->outbox.size) {
+                json_writer_done(&c->outbox);
+                c->sent = 0;
+        } else if (c->sent > c->outbox.size / 2) {
+                c->outbox.size -= c->sent;
+                memmove(c->outbox.data, c->outbox.data + c->sent, c->outbox.size);
+                c->sent = 0;
+        }
 }
 
 static void keep_in_outbox(Connection *c, const char *data, size_t n) {
@@ -110,7 +119,8 @@ static void flush_replies(Connection *c) {
         if (out->failed)
                 c->broken = true;
         else if (out->size > 0) {
-                size_t sent = send_some(c, out->data, out->size);
+                /* Behind what is waiting already, if anything is. */
+                size_t sent = c->outbox.size > 0 ? 0 : send_some(c, out->data, out->size);
                 if (sent < out->size)
                         keep_in_outbox(c, out->data + sent, out->size - sent);
         }
@@ -129,7 +139,7 @@ static size_t handle_some(Connection *c, char *data, size_t n, uint64_t now_ns) 
         size_t done = 0;
 
         s->current = c;
-        while (done < n && !c->closing && !c->stream && s->out.size <= s->send_buffer_max) {
+        while (done < n && !c->closing && !c->stream && unsent(c) + s->out.size <= s->send_buffer_max) {
                 char *end = memchr(data + done, 0, n - done);
                 if (!end)
                         break;
@@ -153,7 +163,7 @@ static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_
         do {
                 more = handle_some(c, data + done, n - done, now_ns);
                 done += more;
-        } while (more > 0 && c->outbox.size == 0 && !c->broken);
+        } while (more > 0 && unsent(c) <= c->server->send_buffer_max && !c->broken);
         return done;
 }
 
@@ -246,7 +256,7 @@ void connection_dispatch(Connection *c, uint32_t events) {
         if (events & EPOLLOUT) {
                 flush_outbox(c);
                 /* What came in while the client did not read. */
-                if (c->outbox.size == 0 && c->input_size > 0 && !c->broken) {
+                if (c->input_size > 0 && !c->broken) {
                         drop_input(c, handle_messages(c, c->input, c->input_size, now_ns));
                         check_length(c);
                 }

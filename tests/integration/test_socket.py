@@ -457,7 +457,7 @@ def test_socket_activation(build_dir, run_dir):
         with Client(path) as c:
             c.send("GetHealth")
             # The shell becomes the daemon, so that $$ is the daemon's own pid, which it compares with LISTEN_PID.
-            command = ["sh", "-c", 'exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@" 3<&"$FD"', "sh",
+            command = ["bash", "-c", 'exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@" 3<&"$FD"', "bash",
                        os.path.join(build_dir, "daemon/pointsmand"), "--config", config, "--socket", "/nonexistent/socket",
                        "--state-dir", run_dir, "--provider-dir", parts.provider_dir(build_dir), "--bus", "none"]
             fd = listener.fileno()
