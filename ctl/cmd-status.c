@@ -6,7 +6,7 @@
 
 const Column service_columns[] = {
         { "SERVICE", "serviceName", FORMAT_TEXT, 0 },
-        { "HEALTHY", "nodes", FORMAT_HEALTHY, 0 },
+        { "USABLE", "nodes", FORMAT_USABLE, 0 },
         { "SUCCESS", "successRate", FORMAT_PERCENT, 1 },
         { "STRATEGY", "strategy", FORMAT_TEXT, 5 },
         { "MEANWHILE", "optimizationStrategy", FORMAT_TEXT, 7 },
@@ -159,7 +159,7 @@ Exit run_health(Ctl *c, const Request *r) {
         static const Column columns[] = {
                 { "CHECK", "name", FORMAT_TEXT, 0 },
                 { "STATUS", "status", FORMAT_WORD, 0 },
-                { "MESSAGE", "message", FORMAT_TEXT, 0 },
+                { "MESSAGE", "message", FORMAT_PROSE, 0 },
         };
         _cleanup_json_ json_t *reply = NULL;
 

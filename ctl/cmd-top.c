@@ -58,7 +58,8 @@ static void screen_draw(const char *text, unsigned lines) {
         fputs("\033[H", stdout);
         for (unsigned i = 0; i < lines && *text; i++) {
                 size_t n = strcspn(text, "\n");
-                printf("%s%.*s\033[K", i > 0 ? "\r\n" : "", (int) n, text);
+                /* Erased first: behind a full line the cursor still stands on its last character. */
+                printf("%s\033[2K%.*s", i > 0 ? "\r\n" : "", (int) n, text);
                 text += n + (text[n] == '\n');
         }
         fputs("\033[J", stdout);
@@ -172,7 +173,7 @@ static const Column event_columns[] = {
 /* Rows for three tables: services and nodes as many as there are, if the lines suffice; events what is left. */
 static void draw_tables(Top *t, Terminal *out, unsigned lines) {
         static const Column service_top[] = {
-                { "SERVICE", "serviceName", FORMAT_TEXT, 0 }, { "HEALTHY", "nodes", FORMAT_HEALTHY, 0 },
+                { "SERVICE", "serviceName", FORMAT_TEXT, 0 }, { "USABLE", "nodes", FORMAT_USABLE, 0 },
                 { "CALLS/S", "perSecond", FORMAT_RATE, 0 }, { "SUCCESS", "successRate", FORMAT_PERCENT, 1 },
                 { "BUDGET", "budgetState", FORMAT_WORD, 2 }, { "SPENT/HOUR", "spendHour", FORMAT_MONEY, 2 },
                 { "CAP/HOUR", "maxCostPerHour", FORMAT_MONEY, 4 }, { "STRATEGY", "strategy", FORMAT_TEXT, 5 },
@@ -214,7 +215,7 @@ static void draw(Top *t) {
         size_t size;
 
         terminal_size(&columns, &lines);
-        Terminal out = { .file = open_memstream(&text, &size), .color = t->c->out.color, .width = columns };
+        Terminal out = { .file = open_memstream(&text, &size), .color = t->c->out.color, .width = columns, .cut = true };
         if (!out.file)
                 return;
         if (t->reply)

@@ -126,15 +126,16 @@ static char *format_list(const json_t *list) {
         return copy;
 }
 
-static char *format_healthy(const json_t *nodes, Style *ret_style) {
-        size_t i, healthy = 0, all = json_array_size(nodes);
+static char *format_usable(const json_t *nodes, Style *ret_style) {
+        size_t i, usable = 0, all = json_array_size(nodes);
         json_t *node;
         char s[32];
 
         json_array_foreach((json_t *) nodes, i, node)
-                healthy += streq(json_text_at(node, "health"), "healthy");
-        snprintf(s, sizeof(s), "%zu/%zu", healthy, all);
-        *ret_style = healthy == all ? STYLE_GOOD : healthy > 0 ? STYLE_WARNING : STYLE_BAD;
+                usable += streq(json_text_at(node, "administrativeState"), "enabled") && !streq(json_text_at(node, "circuit"), "open") &&
+                          !streq(json_text_at(node, "health"), "unhealthy");
+        snprintf(s, sizeof(s), "%zu/%zu", usable, all);
+        *ret_style = usable == all ? STYLE_GOOD : usable > 0 ? STYLE_WARNING : STYLE_BAD;
         return text_copy(s);
 }
 
@@ -144,8 +145,8 @@ char *format_value(const json_t *value, Format format, Style *ret_style) {
                 *ret_style = STYLE_DIM;
                 return text_copy("-");
         }
-        if (json_is_array(value) && format == FORMAT_HEALTHY)
-                return format_healthy(value, ret_style);
+        if (json_is_array(value) && format == FORMAT_USABLE)
+                return format_usable(value, ret_style);
         if (json_is_array(value))
                 return json_array_size(value) > 0 ? format_list(value) : format_value(NULL, format, ret_style);
         if (json_is_string(value)) {

@@ -51,11 +51,19 @@ static void fit(const Terminal *t, const Column *columns, size_t *widths, size_t
 }
 
 static void print_row(Terminal *t, const Column *columns, Cell *cells, const size_t *widths, size_t n) {
-        size_t blanks = 0;
+        size_t blanks = 0, at = 0, last = n;
 
+        while (last > 0 && widths[last - 1] == 0)
+                last--;
         for (size_t i = 0; i < n; i++) {
                 if (widths[i] == 0)
                         continue;
+                if (cells[i].width > widths[i] && i + 1 == last && !t->cut) {
+                        at += blanks;
+                        fprintf(t->file, "%*s", (int) blanks, "");
+                        print_wrapped(t, cells[i].text, (unsigned) at, (unsigned) at);
+                        return;
+                }
                 if (cells[i].width > widths[i]) {
                         text_cut(cells[i].text, widths[i]);
                         cells[i].width = text_width(cells[i].text);
@@ -67,6 +75,7 @@ static void print_row(Terminal *t, const Column *columns, Cell *cells, const siz
                 }
                 fprintf(t->file, "%*s", (int) blanks, "");
                 print_styled(t, cells[i].style, cells[i].text);
+                at += blanks + cells[i].width;
                 blanks = padding + GAP;
         }
         fputc('\n', t->file);

@@ -8,7 +8,7 @@
 
 typedef enum Format {
         FORMAT_TEXT,     /* strings as they are, the rest as JSON */
-        FORMAT_PROSE,    /* text that is cut first where the terminal is narrow */
+        FORMAT_PROSE,    /* text that yields first where the terminal is narrow */
         FORMAT_WORD,     /* an enumeration's value, coloured by whether it is good */
         FORMAT_LIST,     /* "a, b" */
         FORMAT_COUNT,
@@ -20,7 +20,7 @@ typedef enum Format {
         FORMAT_LATENCY,  /* of milliseconds: 12.3 ms */
         FORMAT_DURATION, /* of milliseconds: 1.2 s, 5 min */
         FORMAT_TIME,     /* of RFC 3339: 14:03:22, with its date if that is not today; local time */
-        FORMAT_HEALTHY,  /* of an array of nodes: 2/3 */
+        FORMAT_USABLE,   /* of an array of nodes, how many may get calls: 2/3 */
 } Format;
 
 typedef struct Column {

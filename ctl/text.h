@@ -11,6 +11,7 @@ typedef struct Terminal {
         FILE *file;
         bool color;
         unsigned width; /* columns; 0: as many as it takes */
+        bool cut;       /* one line a row: what is too wide is cut, not wrapped */
 } Terminal;
 
 /* Colours and width of standard output: colours only for a terminal that has them, and not if $NO_COLOR is set. */

@@ -7,7 +7,7 @@
 
 /* {field} stands for a parameter of the error; a field whose name ends in Ms reads as a duration. */
 static const struct {
-        const char *name, *sentence;
+        const char *name, *sentence, *with_reason;
 } sentences[] = {
         { POINTSMAN_INTERFACE ".NoSuchService", "there is no service \"{serviceName}\"" },
         { POINTSMAN_INTERFACE ".NoSuchNode", "there is no node \"{node}\"" },
@@ -20,7 +20,8 @@ static const struct {
         { POINTSMAN_INTERFACE ".RateLimited", "too many requests; try again in {retryAfterMs}" },
         { POINTSMAN_INTERFACE ".InvalidConfiguration", "{field}: {reason}" },
         { POINTSMAN_INTERFACE ".Busy", "the daemon is busy: {reason}" },
-        { "org.varlink.service.InvalidParameter", "parameter \"{parameter}\" is missing or not allowed" },
+        { "org.varlink.service.InvalidParameter", "parameter \"{parameter}\" is missing or not allowed",
+          "parameter \"{parameter}\": {reason}" },
         { "org.varlink.service.PermissionDenied", "you are not allowed to do this" },
         { "org.varlink.service.MethodNotFound", "the daemon has no method \"{method}\"" },
         { "org.varlink.service.MethodNotImplemented", "the daemon does not implement the method \"{method}\"" },
@@ -98,10 +99,11 @@ char *error_sentence(const char *name, const char *parameters) {
         const char *sentence = NULL;
         JsonWriter w = {};
         JsonValue reason;
+        bool reasoned = find(parameters, "reason", 6, &reason) && reason.type == JSON_STRING && reason.size > 0;
 
         for (size_t i = 0; i < ELEMENTSOF(sentences); i++)
                 if (streq(name, sentences[i].name))
-                        sentence = sentences[i].sentence;
+                        sentence = reasoned && sentences[i].with_reason ? sentences[i].with_reason : sentences[i].sentence;
 
         if (sentence)
                 append_sentence(&w, sentence, parameters);
@@ -114,7 +116,7 @@ char *error_sentence(const char *name, const char *parameters) {
                 }
         }
         /* The daemon may say why, also where the error as such has no such field. */
-        if (sentence && !strstr(sentence, "{reason}") && find(parameters, "reason", 6, &reason)) {
+        if (sentence && reasoned && !strstr(sentence, "{reason}")) {
                 json_write_literal(&w, ": ");
                 append_field(&w, parameters, "reason", 6);
         }

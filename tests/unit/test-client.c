@@ -198,7 +198,10 @@ static void errors_read_as_sentences(void **state) {
                 { "org.pointsman.routing.RateLimited", "{}", "too many requests; try again in ?" },
                 { "org.pointsman.routing.RateLimited", "{\"retryAfterMs\":[1]}", "too many requests; try again in ?" },
                 { "org.varlink.service.InvalidParameter", "{\"parameter\":\"units\",\"reason\":\"from 0 to 1000000\"}",
-                  "parameter \"units\" is missing or not allowed: from 0 to 1000000" },
+                  "parameter \"units\": from 0 to 1000000" },
+                { "org.varlink.service.InvalidParameter", "{\"parameter\":\"units\"}", "parameter \"units\" is missing or not allowed" },
+                { "org.varlink.service.PermissionDenied", "{\"reason\":\"wants the role admin\"}",
+                  "you are not allowed to do this: wants the role admin" },
                 { "org.varlink.service.MethodNotFound", "{\"method\":\"a.B\"}", "the daemon has no method \"a.B\"" },
                 { "a.B", "{\"c\":1}", "the daemon answered a.B {\"c\":1}" },
         };
