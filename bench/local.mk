@@ -4,3 +4,7 @@ bench_bench_classify_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/p
 bench_bench_classify_LDADD = daemon/libpointsmand.la
 noinst_PROGRAMS += bench/bench-socket
 bench_bench_socket_SOURCES = bench/bench-socket.c
+
+noinst_PROGRAMS += bench/bench-core
+bench_bench_core_SOURCES = bench/bench-core.c
+bench_bench_core_LDADD = daemon/libpointsmand-core.la
