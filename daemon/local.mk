@@ -7,6 +7,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/circuit.c \
 	daemon/core/effects.c daemon/core/effects.h \
 	daemon/core/filter.c daemon/core/filter.h \
+	daemon/core/forecast.c daemon/core/forecast.h \
 	daemon/core/health.c \
 	daemon/core/latency.c daemon/core/latency.h \
 	daemon/core/learn.c \

@@ -41,3 +41,9 @@ tests_unit_test_core_random_SOURCES = tests/unit/test-core-random.c
 tests_unit_test_core_random_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_random_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_random_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-forecast
+tests_unit_test_core_forecast_SOURCES = tests/unit/test-core-forecast.c
+tests_unit_test_core_forecast_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_forecast_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_forecast_LDADD = tests/unit/libcore.la

@@ -353,6 +353,7 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
                         while (slots[*slot])
                                 ++*slot;
                         n->slot = *slot;
+                        forecast_init(&n->forecast, &r->forecast);
                         slots[*slot] = n;
                 }
                 configure_node(n, h, &x->settings.nodes[k], &x->operations[k]);
@@ -366,6 +367,8 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
         s->n = x->n;
         s->keep = false;
         s->median_until_ns = 0;
+        s->challenger_since_ns = 0;
+        s->leader = UINT32_MAX; /* indexes have changed */
         for (uint32_t k = 0; k < s->n; k++) {
                 s->nodes[k]->service = s;
                 s->nodes[k]->index = k;

@@ -27,6 +27,8 @@ void circuit_open(Router *r, Node *n, const char *why, Verdict verdict, uint64_t
         Breaker *b = &node_hot(n)->breaker;
         Circuit from = b->circuit;
 
+        if (from == CIRCUIT_CLOSED)
+                forecast_failed(&n->forecast, &r->forecast, now_ns);
         breaker_open(b, n->service->settings.retry_backoff_ns, &r->random, now_ns);
         b->locked = verdict == PM_AUTHENTICATION_FAILURE;
         b->slow = verdict == PM_PERFORMANCE_DEGRADATION;

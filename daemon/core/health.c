@@ -103,7 +103,7 @@ void service_refresh_median(Service *s, double *scratch, uint64_t now_ns) {
         s->median_ns = known > 0 ? select_nth(scratch, known, (known - 1) / 2) : 0;
 }
 
-void node_refresh(Node *n, uint64_t now_ns) {
+void node_refresh(Router *r, Node *n, uint64_t now_ns) {
         NodeHot *h = node_hot(n);
         double success = success_estimate(&n->success, n->settings->expected_success_rate, now_ns), score;
 
@@ -111,6 +111,7 @@ void node_refresh(Node *n, uint64_t now_ns) {
         h->success = (float) success;
         h->evidence = (float) success_evidence(&n->success, now_ns);
         h->latency_ns = n->latency.sampled_ns > 0 ? latency_expected(&n->latency, now_ns) : 0;
+        h->forecast = (float) forecast_probability(&n->forecast, &r->forecast, now_ns);
         h->ramp = (float) breaker_ramp(&h->breaker, now_ns);
 
         score = 100 * success_points(n, success) * latency_points(n->service, h->latency_ns) * limit_points(&n->window, now_ns);

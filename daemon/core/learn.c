@@ -198,6 +198,14 @@ void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         count(n, o, now_ns);
         success_add(&n->success, !failed, now_ns);
         learn_latency(n, o, now_ns);
+        if (!o->probe)
+                forecast_call(&n->forecast, &r->forecast, &(ForecastCall) {
+                        .failed = failed,
+                        .limited = o->verdict == PM_RATE_LIMIT_EXCEEDED,
+                        .latency_ns = (double) o->latency_ns,
+                        .typical_ns = n->latency.typical_ns,
+                        .in_flight = h->in_flight,
+                }, now_ns, r->utc_ns);
         learn_weights(h, !failed);
         if (o->verdict == PM_PERFORMANCE_DEGRADATION)
                 tell_slow(r, n, o->latency_ns, now_ns);

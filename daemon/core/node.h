@@ -7,6 +7,7 @@
 
 #include "daemon/core/breaker.h"
 #include "daemon/core/budget.h"
+#include "daemon/core/forecast.h"
 #include "daemon/core/latency.h"
 #include "daemon/core/router.h"
 #include "daemon/core/timer.h"
@@ -32,6 +33,7 @@ typedef struct NodeHot {
         float score;             /* health, 0..100. Derived */
         float ramp;              /* 0.1..1. Derived */
         float evidence;          /* recent calls that success rests on. Derived */
+        float forecast;          /* of a failure soon, 0..1; NAN: no trusted one. Derived */
         float x, y, z;           /* place on the unit sphere; all 0: anywhere */
         uint8_t health;          /* Health. Derived */
         uint8_t admin;           /* AdministrativeState */
@@ -64,6 +66,7 @@ struct Node {
         Success success;
         Window window;
         Latency latency;
+        Forecast forecast;
         uint64_t calls, failures;
         uint64_t verdicts[_PM_VERDICT_MAX];
         uint32_t limited;            /* rate limits in a row that named no wait */

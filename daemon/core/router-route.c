@@ -386,6 +386,7 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
                 .service = s,
                 .random = &r->random,
                 .now_ns = now_ns,
+                .priority = s->settings.priority,
                 .index = r->scratch_index,
                 .cost = r->scratch_cost,
                 .score = r->scratch_score,

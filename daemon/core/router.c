@@ -22,6 +22,7 @@ int router_new(Router **ret, const RouterLimits *limits, uint64_t seed, uint64_t
         r->now_ns = now_ns;
         r->utc_ns = utc_ns;
         random_seed(&r->random, seed);
+        forecast_model_init(&r->forecast);
         if (leases_init(&r->leases, limits, &r->random, now_ns) < 0 || effects_init(&r->effects) < 0) {
                 router_free(r);
                 return -ENOMEM;

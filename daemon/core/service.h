@@ -18,6 +18,8 @@ struct Service {
         double median_ns;         /* of its nodes' expected latencies; 0: unknown */
         uint64_t median_until_ns; /* when it is to be worked out again */
 
+        uint32_t leader, challenger; /* HYBRID_OPTIMIZATION: indexes; and since when the one is better, 0: it is not */
+        uint64_t challenger_since_ns;
         uint32_t rotation;        /* ROUND_ROBIN: the index after the last choice */
 };
 

@@ -1,11 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A weighted sum of success, latency, cost, load and proximity, each against the best of the candidates. */
+/*
+ * A weighted sum of success, latency, cost, load, proximity and forecast, each 1 for the best of the candidates. The leader keeps the
+ * traffic until another is better by a margin for a while, so that two near-equals do not take turns; unless it fails.
+ */
+#include <math.h>
+
 #include "basic/macro.h"
 #include "daemon/core/strategy.h"
 
+#define MARGIN 1.10
+#define HOLD_NS (5 * NSEC_PER_SEC)
+#define LEADER_MIN 50 /* health score below which the leader is given up at once */
+
+/* What counts for how much, by what matters most to the service. */
+typedef struct HybridWeights {
+        double success, latency, cost, load, proximity, forecast;
+} HybridWeights;
+
+static const HybridWeights weights_of[_PRIORITY_MAX] = {
+        [PRIORITY_REVENUE] = { 0.50, 0.15, 0.05, 0.05, 0.05, 0.20 },
+        [PRIORITY_AVAILABILITY] = { 0.40, 0.20, 0.10, 0.10, 0.05, 0.15 },
+        [PRIORITY_PERFORMANCE] = { 0.25, 0.40, 0.05, 0.10, 0.10, 0.10 },
+        [PRIORITY_COST] = { 0.25, 0.10, 0.45, 0.05, 0.05, 0.10 },
+};
+
+static double proximity(const Choice *c, const NodeHot *h) {
+        if ((c->x == 0 && c->y == 0 && c->z == 0) || (h->x == 0 && h->y == 0 && h->z == 0))
+                return 0.5;
+        return (1 + c->x * h->x + c->y * h->y + c->z * h->z) / 2; /* 1 here, 0 at the antipodes */
+}
+
+static uint32_t find_leader(const Choice *c, uint32_t index) {
+        for (uint32_t i = 0; i < c->n; i++)
+                if (c->index[i] == index)
+                        return i;
+        return UINT32_MAX;
+}
+
 uint32_t choose_hybrid_optimization(Choice *c) {
+        const HybridWeights *w = &weights_of[c->priority];
+        double fastest = INFINITY;
         Money cheapest = MONEY_MAX;
-        double fastest = 1e300, top = 0;
+        Service *s = c->service;
+        uint32_t best, leader;
 
         for (uint32_t i = 0; i < c->n; i++) {
                 cheapest = MIN(cheapest, c->cost[i]);
@@ -14,10 +51,30 @@ uint32_t choose_hybrid_optimization(Choice *c) {
         for (uint32_t i = 0; i < c->n; i++) {
                 const NodeHot *h = choice_hot(c, i);
 
-                c->score[i] = 0.40 * (double) h->score / 100 + 0.25 * fastest / choice_latency_ns(c, h) +
-                              0.20 * (double) (cheapest + 1) / (double) (c->cost[i] + 1) + 0.15 / (h->in_flight + 1.0);
-                top = MAX(top, c->score[i]);
+                c->score[i] = w->success * (double) h->success * (double) h->score / 100 +
+                              w->latency * fastest / choice_latency_ns(c, h) +
+                              w->cost * (double) (cheapest + 1) / (double) (c->cost[i] + 1) +
+                              w->load * MAX(h->weight, 1U) / (MAX(h->weight, 1U) + (double) h->in_flight) +
+                              w->proximity * proximity(c, h) +
+                              w->forecast * (isnan(h->forecast) ? 0.9 : 1 - (double) h->forecast);
         }
-        c->cause = "best of success, latency, cost and load together";
-        return choice_rotate_weighted(c, top * 0.9);
+
+        best = choice_best(c);
+        leader = find_leader(c, s->leader);
+        c->cause = "the leader by success, latency, cost, load, proximity and forecast";
+        if (leader != UINT32_MAX && leader != best && choice_hot(c, leader)->score >= LEADER_MIN) {
+                bool challenged = c->score[best] > c->score[leader] * MARGIN;
+
+                if (!challenged)
+                        s->challenger_since_ns = 0;
+                else if (s->challenger_since_ns == 0 || s->challenger != c->index[best]) {
+                        s->challenger = c->index[best];
+                        s->challenger_since_ns = MAX(c->now_ns, UINT64_C(1));
+                }
+                if (!challenged || c->now_ns - s->challenger_since_ns < HOLD_NS)
+                        return leader;
+        }
+        s->challenger_since_ns = 0;
+        s->leader = c->index[best];
+        return best;
 }

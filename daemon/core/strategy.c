@@ -3,6 +3,8 @@
 
 #include "basic/macro.h"
 
+/* What a node that is barely alive keeps of its share. */
+#define HEALTH_TRICKLE 0.002
 #define LATENCY_UNKNOWN_NS ((double) (250 * NSEC_PER_MSEC))
 
 const StrategyChoose strategy_table[_STRATEGY_MAX] = {
@@ -51,6 +53,27 @@ uint32_t choice_rotate_weighted(const Choice *c, double score_min) {
         if (best)
                 best->wrr_current -= total;
         return chosen;
+}
+
+uint32_t choice_draw(const Choice *c) {
+        double total = 0, drawn;
+        uint32_t i;
+
+        for (i = 0; i < c->n; i++)
+                total += c->score[i];
+        drawn = random_unit(c->random) * total;
+        for (i = 0; i < c->n - 1; i++) {
+                drawn -= c->score[i];
+                if (drawn < 0)
+                        break;
+        }
+        return i;
+}
+
+double choice_health_weight(const NodeHot *h) {
+        double health = (double) h->score / 100;
+
+        return MAX(h->weight, 1U) * MAX(health * health * health * health, HEALTH_TRICKLE);
 }
 
 double choice_latency_ns(const Choice *c, const NodeHot *h) {

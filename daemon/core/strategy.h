@@ -15,6 +15,7 @@ typedef struct Choice {
         const uint32_t *index; /* of each in the service; rising */
         const Money *cost;     /* of each, for this call */
         double *score;         /* of each, to be filled in: ≥ 0, higher is better, on any scale */
+        Priority priority;     /* what matters most now */
         double x, y, z;        /* the caller's place on the unit sphere; all 0: unknown */
         const char *cause;     /* to be filled in: by what it was chosen, e.g. "lowest expected cost" */
 } Choice;
@@ -42,5 +43,9 @@ static inline NodeHot *choice_hot(const Choice *c, uint32_t i) {
 uint32_t choice_best(const Choice *c);
 /* Smooth weighted round robin among the candidates whose score is at least so much. */
 uint32_t choice_rotate_weighted(const Choice *c, double score_min);
+/* By chance, in proportion to the scores. */
+uint32_t choice_draw(const Choice *c);
+/* weight × health⁴, and never nothing. */
+double choice_health_weight(const NodeHot *h);
 /* What a call to it would take now; an unmeasured node is taken for an ordinary one, never for a fast one. */
 double choice_latency_ns(const Choice *c, const NodeHot *h);
