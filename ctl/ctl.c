@@ -57,7 +57,7 @@ Exit ctl_connect(Ctl *c) {
         const char *environment = getenv("POINTSMAN_SOCKET");
         complain("cannot reach pointsmand at %s: %s%s",
                  c->socket ?: environment && *environment ? environment : POINTSMAN_DEFAULT_SOCKET, strerror(-k),
-                 k == -ENOENT || k == -ECONNREFUSED ? " (is it running? see: systemctl status pointsmand)" : "");
+                 k == -ENOENT || k == -ECONNREFUSED ? " (is it running? see: systemctl status pointsman)" : "");
         return EXIT_UNREACHABLE;
 }
 
