@@ -6,6 +6,10 @@ plugins_libhelper_la_SOURCES = \
 	plugins/helper/helper.h \
 	plugins/helper/vendor.c
 
+# The daemon loads nothing that others may write to, which is what a umask of 002 leaves in the build tree.
+all-local: $(provider_LTLIBRARIES)
+	@chmod go-w plugins/.libs/*.so
+
 PLUGIN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 provider_LTLIBRARIES += \

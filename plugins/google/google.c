@@ -106,6 +106,7 @@ static const struct pm_operation operations[] = {
 static const Vendor vendor = {
         VENDOR_TABLES(fields, rules),
         .codes = { REASON, ERROR_STATUS, STATUS },
+        .may_be_empty = true,              /* Routes: no route */
         .limit_scope = PM_SCOPE_OPERATION, /* so many a minute for each API */
         .probe_operation = &operations[0],
 };

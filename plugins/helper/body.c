@@ -96,8 +96,10 @@ static int read_all(const Vendor *v, int status, JsonReader *r, const char *cons
                 if (k < 0)
                         return k;
                 if (k == 0) {
-                        if (depth == 0)
+                        if (depth == 0) {
+                                b->hollow = l->object && l->first;
                                 return json_close(r);
+                        }
                         depth--;
                         continue;
                 }

@@ -81,6 +81,7 @@ typedef struct Vendor {
         unsigned request_id;          /* the field that holds it, if no header does */
         enum pm_scope limit_scope;    /* how far its rate limits reach, unless a rule says so */
         bool any_body;                /* a success need not be JSON */
+        bool may_be_empty;            /* {} is a success, too */
         const struct pm_operation *probe_operation; /* what the authenticated probe is an instance of; or NULL */
 } Vendor;
 
@@ -111,6 +112,7 @@ typedef struct Body {
         int error;             /* 0: JSON; negative errno as from basic/json.h: not, or not whole */
         bool empty;            /* nothing but white space */
         bool container;        /* an object or an array */
+        bool hollow;           /* an object without a member */
         uint64_t rules;        /* a bit for every rule whose condition on a field holds */
         uint32_t keys;         /* a bit for every required key that is there and not null */
         char text[FIELD_IDS_MAX][FIELD_TEXT_MAX]; /* the first scalar of each field; "" if none, or if it is long */

@@ -52,8 +52,8 @@ static const Rule *find_rule(const Vendor *v, int status, const Body *b) {
 }
 
 /* Why the body of a success is not one; NULL: it is. */
-static const char *body_complaint(const struct pm_response *r, const Body *b, const char *const *required_keys,
-                                  bool *ret_json) {
+static const char *body_complaint(const Vendor *v, const struct pm_response *r, const Body *b,
+                                  const char *const *required_keys, bool *ret_json) {
         bool cut = (r->body_truncated || r->body_size > BODY_MAX) && b->error == -ENODATA;
 
         *ret_json = true;
@@ -64,7 +64,7 @@ static const char *body_complaint(const struct pm_response *r, const Body *b, co
                 for (size_t i = 0; required_keys && required_keys[i] && i < 32; i++)
                         if (!(b->keys >> i & 1))
                                 return "the body lacks what this operation returns";
-                return NULL;
+                return b->hollow && !v->may_be_empty ? "the body is an object with nothing in it" : NULL;
         }
         *ret_json = false;
         return b->empty ? "the body is empty" :
@@ -143,7 +143,7 @@ void vendor_classify(const Vendor *v, const struct pm_response *r, struct pm_cla
         if (r->body && r->http_status > 0 && !v->any_body) {
                 body_read(v, r, success ? required_keys : NULL, &body);
                 if (success)
-                        complaint = body_complaint(r, &body, required_keys, &json);
+                        complaint = body_complaint(v, r, &body, required_keys, &json);
         }
 
         *ret = (struct pm_classification) {};

@@ -47,9 +47,14 @@ static void classify(const struct pm_response *r, struct pm_classification *ret)
         vendor_classify(&vendor, r, ret);
 }
 
-/* An account lives in one of them. The vendor does not publish the places: these are cloud regions in the countries. */
+/*
+ * An account lives in the United States, in Europe or in Canada. The vendor does not publish where: these are the
+ * places that such names mean.
+ */
 static const struct pm_region regions[] = {
         { "us", "https://api.samsara.com", 45.8, -119.7 },
+        { "us-central", "https://api.samsara.com", 41.3, -95.9 },
+        { "us-west", "https://api.samsara.com", 45.8, -119.7 },
         { "eu", "https://api.eu.samsara.com", 53.3, -6.3 },
         { "ca", "https://api.ca.samsara.com", 45.5, -73.6 },
         {},

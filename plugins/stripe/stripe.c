@@ -86,9 +86,11 @@ static void classify(const struct pm_response *r, struct pm_classification *ret)
                 ret->retryable = false;
 }
 
-/* One host serves the world; where its servers are is not published. */
+/* One host serves the world; where its servers are is not published. The others are the places that such names mean. */
 static const struct pm_region regions[] = {
         { "global", "https://api.stripe.com", NAN, NAN },
+        { "us-east", "https://api.stripe.com", 38.9, -77.5 },
+        { "us-west", "https://api.stripe.com", 45.8, -119.7 },
         {},
 };
 
