@@ -12,6 +12,10 @@
 #include "prober/request.h"
 #include "prober/secret.h"
 
+/* Idle connections that are kept for the next probe of the same host. A TLS handshake costs a millisecond of a core, and
+ * keeping the connection some 40 KiB. */
+#define CONNECTIONS_MAX 1024
+
 /* One probe on its way. */
 typedef struct Running {
         LIST_ENTRY(Running) siblings;
@@ -207,7 +211,7 @@ int prober_new(sd_event *event, const ProberSettings *settings, Prober **ret) {
         if (k < 0)
                 return log_error_errno(k, "Cannot open the folder of the credentials, %s",
                                        settings->credentials_dir ?: getenv("CREDENTIALS_DIRECTORY"));
-        k = curl_loop_new(event, settings->probes_max * 2, &p->loop);
+        k = curl_loop_new(event, CONNECTIONS_MAX, &p->loop);
         if (k < 0)
                 return log_error_errno(k, "Cannot set up libcurl");
         LinkHandler handler = { .probe = on_probe, .lost = forget_all, .userdata = p };

@@ -293,7 +293,8 @@ static CURLcode set_manners(Transfer *t, const TransferSettings *s) {
         for (size_t i = 0; i < ELEMENTSOF(strings) && !k; i++)
                 if (strings[i].value)
                         k = curl_easy_setopt(t->curl.easy, strings[i].option, strings[i].value);
-        return k;
+        /* One source of trust, which libcurl then parses once and not for every handshake. */
+        return k ?: curl_easy_setopt(t->curl.easy, CURLOPT_CAPATH, NULL);
 }
 
 static CURLcode set_callbacks(Transfer *t) {

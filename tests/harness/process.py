@@ -125,10 +125,11 @@ class Process:
             return self.fail(f"still running after {deadline:g} s")
 
     def kill(self):
-        """kill -9, as a crash would."""
+        """kill -9, as a crash would. That is then not held against it."""
         if self.running():
             self.popen.kill()
             self.popen.wait()
+            self.clean_exit = (*self.clean_exit, -signal.SIGKILL)
         if self.notify:
             self.notify.close()
 
