@@ -16,6 +16,7 @@ struct Probes {
         Users *users;
         Follower *followers;
         size_t n_followers;
+        bool ever_followed;
 };
 
 #define PROBE_TIMEOUT_MAX_NS (10 * NSEC_PER_SEC)
@@ -37,6 +38,10 @@ Probes *probes_free(Probes *p) {
 
 size_t probes_followers(const Probes *p) {
         return p->n_followers;
+}
+
+bool probes_ever_followed(const Probes *p) {
+        return p->ever_followed;
 }
 
 /* ---- FollowProbes ---- */
@@ -151,6 +156,7 @@ int api_follow_probes(ApiCall *call, const void *in _unused_) {
         *f = (Follower) { .stream = { .out = &probe_out, .peer = call->peer, .closed = closed }, .probes = p, .next = p->followers };
         p->followers = f;
         p->n_followers++;
+        p->ever_followed = true;
         call->transport->open(call, &f->stream);
         router_set_probing(p->router, true, call->now_ns);
         return 0;

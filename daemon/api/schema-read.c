@@ -68,9 +68,9 @@ static int read_number(Reading *g, const Field *f, const JsonValue *v, void *str
 
         if (v->type != JSON_NUMBER)
                 return wrong_type(g, f, v, whole ? "a whole number" : "a number");
-        int r = json_double(v, &d);
+        int r = whole ? json_int64(v, &exact) : json_double(v, &d);
         if (r == 0 && whole)
-                r = json_int64(v, &exact);
+                d = (double) exact;
         else if (r == 0 && (f->type == FIELD_MONEY || f->type == FIELD_UNITS))
                 r = json_fixed(v, 6, &exact);
         if (r == -EDOM)

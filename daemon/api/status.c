@@ -105,8 +105,9 @@ static void check_rest(Api *api, Check *configuration, Check *probes) {
         snprintf(configuration->message, sizeof(configuration->message), "%s",
                  api->last_reload_failed ? "the last reload was refused; the configuration before it is in force" : "in force");
 
+        /* A host may do without a prober; one that went away is a loss. */
         size_t n = probes_followers(api->probes);
-        *probes = (Check) { "probes", n ? STATUS_OK : STATUS_DEGRADED, "" };
+        *probes = (Check) { "probes", n == 0 && probes_ever_followed(api->probes) ? STATUS_DEGRADED : STATUS_OK, "" };
         snprintf(probes->message, sizeof(probes->message),
                  n ? "%zu prober connected" : "no prober is connected; nodes are judged by the reports of callers alone", n);
 }
