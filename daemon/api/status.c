@@ -272,6 +272,7 @@ static STRUCTURE(counters_structure, NULL, SystemStatus,
 #define F(member, name, type, ...) FIELD(SnapshotOut, member, name, type, ##__VA_ARGS__)
 STRUCTURE(snapshot_out, NULL, SnapshotOut,
         F(serial, "serial", FIELD_UINT64),
+        F(counters, "status", FIELD_STRUCT, .structure = &system_status_structure),
         F(services, "services", FIELD_ARRAY, COUNT(SnapshotOut, n_services), .structure = &service_structure),
         F(counters, "counters", FIELD_STRUCT, .structure = &counters_structure));
 #undef F
