@@ -42,8 +42,8 @@ static size_t plain_prefix(const unsigned char *p) {
         return n;
 }
 
-/* The length of a well-formed multi-byte sequence in a C string, or 0. */
-static size_t multibyte(const unsigned char *p) {
+size_t utf8_multibyte(const char *s) {
+        const unsigned char *p = (const unsigned char *) s;
         size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
 
         for (size_t i = 1; i < n; i++)
@@ -66,7 +66,7 @@ void json_write_string(JsonWriter *w, const char *s) {
         while (*p) {
                 size_t n = plain_prefix(p);
                 if (n == 0 && *p >= 0x80)
-                        n = multibyte(p);
+                        n = utf8_multibyte((const char *) p);
                 if (n > 0) {
                         json_write(w, (const char *) p, n);
                         p += n;

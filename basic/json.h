@@ -76,6 +76,8 @@ void json_writer_done(JsonWriter *w);
 char *json_reserve(JsonWriter *w, size_t n);
 void json_write(JsonWriter *w, const char *text, size_t n); /* as it is */
 #define json_write_literal(w, s) json_write(w, "" s, sizeof(s) - 1)
+/* The length of the well-formed multi-byte sequence (RFC 3629) that a C string begins with, or 0. */
+size_t utf8_multibyte(const char *s);
 /* Quoted and escaped; bytes that are not UTF-8 become U+FFFD. NULL becomes null. */
 void json_write_string(JsonWriter *w, const char *s);
 void json_write_int(JsonWriter *w, int64_t v);

@@ -10,6 +10,7 @@ int api_new(Api **ret, Router *router, Providers *providers, const DaemonSetting
         if (!api)
                 return -ENOMEM;
         *api = (Api) { .router = router, .providers = providers, .settings = settings, .started_ns = now_ns, .configuration_serial = 1 };
+        api->started_utc_ns = api_utc_ns(api);
         int r = users_new(&api->users, settings);
         if (r == 0)
                 r = events_new(&api->events, router, api->users, settings->event_history);

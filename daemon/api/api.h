@@ -110,3 +110,5 @@ void api_listen(Api *api, uint32_t wanted, ApiEventListener listener, void *user
 Router *api_router(Api *api);
 /* One word ("ok", "degraded", "failing") and a sentence such as "3 services, 7 nodes, all healthy". */
 const char *api_summary(Api *api, uint64_t now_ns, char *sentence, size_t size);
+/* The daemon itself, as GetSystemStatus shows it, into as many bytes as system_status_structure says. */
+void api_read_status(Api *api, uint64_t now_ns, void *ret);

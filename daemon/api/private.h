@@ -20,7 +20,7 @@ struct Api {
         ApiReload reload;
         void *reload_userdata;
 
-        uint64_t started_ns;
+        uint64_t started_ns, started_utc_ns;
         uint64_t rate_limited;         /* requests refused by a user's bucket */
         uint64_t configuration_serial; /* how many configurations have been in force */
         uint64_t last_reload_utc_ns;

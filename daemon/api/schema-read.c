@@ -36,21 +36,6 @@ static int read_value(Reading *g, JsonValue *ret) {
         return r < 0 ? not_json(g, r) : 0;
 }
 
-/* Puts where it happened in front of the field that an inner structure complained of: "nodes[2].weight". */
-static int within(Reading *g, int r, const Field *f, ssize_t index) {
-        char inner[sizeof(g->error->field)];
-
-        /* Text that is not JSON is so for the whole message. */
-        if (r != -EINVAL || !g->error->field[0])
-                return r;
-        memcpy(inner, g->error->field, sizeof(inner));
-        if (index >= 0)
-                snprintf(g->error->field, sizeof(g->error->field), "%s[%zd].%.80s", f->name, index, inner);
-        else
-                snprintf(g->error->field, sizeof(g->error->field), "%s.%.80s", f->name, inner);
-        return r;
-}
-
 static int read_string(Reading *g, const Field *f, const JsonValue *v, const char **ret) {
         if (v->type != JSON_STRING)
                 return wrong_type(g, f, v, "a string");
@@ -120,7 +105,7 @@ static int read_entry(Reading *g, const Field *f, size_t i, const JsonValue *key
                 if (v.type != JSON_OBJECT)
                         return wrong_type(g, f, &v, "an array of objects");
                 schema_init(f->structure, to);
-                return within(g, read_object(g, f->structure, to), f, (ssize_t) i);
+                return schema_fail_within(g->error, read_object(g, f->structure, to), f, (ssize_t) i);
         }
         if (v.type != JSON_STRING)
                 return wrong_type(g, f, &v, f->type == FIELD_MAP ? "an object of strings" : "an array of strings");
@@ -190,7 +175,7 @@ static int read_structure(Reading *g, const Field *f, const JsonValue *v, void *
                 schema_init(f->structure, inner);
                 *(void **) to = inner;
         }
-        return within(g, read_object(g, f->structure, inner), f, -1);
+        return schema_fail_within(g->error, read_object(g, f->structure, inner), f, -1);
 }
 
 static int read_field(Reading *g, const Field *f, const JsonValue *v, void *structure) {

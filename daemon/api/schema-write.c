@@ -79,7 +79,7 @@ static void write_instant(JsonWriter *w, uint64_t utc_ns) {
 
 #define AT(type) (*(const type *) p)
 
-static void write_field(const Field *f, const void *structure, JsonWriter *w) {
+void field_write_json(const Field *f, const void *structure, JsonWriter *w) {
         const void *p = field_in(f, structure);
 
         switch ((FieldType) f->type) {
@@ -121,7 +121,7 @@ void schema_write_json(const Structure *s, const void *structure, JsonWriter *w)
                         continue;
                 comma(w, &first);
                 json_write(w, f->key, f->name_size + 3u);
-                write_field(f, structure, w);
+                field_write_json(f, structure, w);
         }
         json_write_literal(w, "}");
 }

@@ -18,6 +18,20 @@ int schema_fail(SchemaError *error, const char *field, const char *format, ...) 
         return -EINVAL;
 }
 
+int schema_fail_within(SchemaError *error, int r, const Field *f, ssize_t index) {
+        char inner[sizeof(error->field)];
+
+        /* What concerns the message as a whole does so wherever it was found. */
+        if (r != -EINVAL || !error->field[0])
+                return r;
+        memcpy(inner, error->field, sizeof(inner));
+        if (index >= 0)
+                snprintf(error->field, sizeof(error->field), "%s[%zd].%.80s", f->name, index, inner);
+        else
+                snprintf(error->field, sizeof(error->field), "%s.%.80s", f->name, inner);
+        return r;
+}
+
 void schema_init(const Structure *s, void *ret) {
         memset(ret, 0, s->size);
         for (const Field *f = s->fields; f->name; f++) {

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "basic/arena.h"
 #include "basic/json.h"
 #include "basic/units.h"
@@ -45,6 +47,8 @@ typedef enum FieldType {
 typedef enum FieldFlags {
         FIELD_REQUIRED = 1 << 0, /* of an input */
         FIELD_OPTIONAL = 1 << 1, /* of an output: may be absent. An input that is not required is optional anyway */
+        FIELD_CONSTANT = 1 << 2, /* of an output: stays as it is as long as its object exists */
+        FIELD_VOLATILE = 1 << 3, /* of an output: changes with time alone, so that no change of it is told */
 } FieldFlags;
 
 typedef struct Structure Structure;
@@ -86,6 +90,8 @@ struct Structure {
 #define COUNT(s, member) .count_offset = offsetof(s, member)
 #define REQUIRED .flags = FIELD_REQUIRED
 #define OPTIONAL .flags = FIELD_OPTIONAL
+#define CONSTANT .flags = FIELD_CONSTANT
+#define VOLATILE .flags = FIELD_VOLATILE
 #define RANGE(lo, hi) .min = (lo), .max = (hi)
 #define LENGTH(n) .max = (n)
 
@@ -97,6 +103,10 @@ typedef struct SchemaError {
 
 /* Fills in the error and returns -EINVAL. */
 int schema_fail(SchemaError *error, const char *field, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts where it happened in front of the field that an inner structure complained of: "nodes[2].weight" (index -1: not in a
+ * list). Returns r; does nothing if r is not -EINVAL. */
+int schema_fail_within(SchemaError *error, int r, const Field *f, ssize_t index);
 
 /* Makes every field absent. */
 void schema_init(const Structure *s, void *ret);
@@ -122,6 +132,8 @@ bool field_is_whole(const Field *f);
  */
 int schema_read_json(const Structure *s, JsonReader *r, Arena *arena, void *ret, SchemaError *error, unsigned *ret_unknown);
 void schema_write_json(const Structure *s, const void *structure, JsonWriter *w);
+/* The value of one field that is not absent. */
+void field_write_json(const Field *f, const void *structure, JsonWriter *w);
 
 /* Instants as "2026-03-01T12:00:00.123Z" (RFC 3339). */
 #define INSTANT_MAX 32

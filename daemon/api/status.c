@@ -175,12 +175,12 @@ typedef struct SystemStatusOut {
 } SystemStatusOut;
 
 #define F(member, name, type, ...) FIELD(SystemStatus, member, name, type, ##__VA_ARGS__)
-static STRUCTURE(system_status_structure, "SystemStatus", SystemStatus,
-        F(version, "version", FIELD_STRING),
+STRUCTURE(system_status_structure, "SystemStatus", SystemStatus,
+        F(version, "version", FIELD_STRING, CONSTANT),
         F(health, "health", FIELD_ENUM, .names = &health_status_names),
-        F(pid, "pid", FIELD_INT),
-        F(started_utc_ns, "startedAt", FIELD_INSTANT),
-        F(uptime_ns, "uptimeSeconds", FIELD_SECONDS),
+        F(pid, "pid", FIELD_INT, CONSTANT),
+        F(started_utc_ns, "startedAt", FIELD_INSTANT, CONSTANT),
+        F(uptime_ns, "uptimeSeconds", FIELD_SECONDS, VOLATILE),
         F(configuration_serial, "configurationSerial", FIELD_UINT64),
         F(last_reload_utc_ns, "lastReloadAt", FIELD_INSTANT, OPTIONAL),
         F(services, "services", FIELD_UINT64),
@@ -215,7 +215,7 @@ static void fill_status(Api *api, uint64_t now_ns, SystemStatus *s) {
 
         *s = (SystemStatus) {
                 .version = PACKAGE_VERSION, .health = run_checks(api, now_ns, checks), .pid = getpid(),
-                .uptime_ns = now_ns - api->started_ns, .started_utc_ns = api_utc_ns(api) - (now_ns - api->started_ns),
+                .uptime_ns = now_ns - api->started_ns, .started_utc_ns = api->started_utc_ns,
                 .configuration_serial = api->configuration_serial, .last_reload_utc_ns = api->last_reload_utc_ns,
                 .rate_limited = api->rate_limited, .event_serial = events_serial(api->events),
                 .connections = users_connections(api->users), .subscribers = events_subscribers(api->events),
@@ -227,6 +227,10 @@ static void fill_status(Api *api, uint64_t now_ns, SystemStatus *s) {
                 service_status(api->router, router_service(api->router, i), now_ns, &status);
                 s->nodes += status.n_nodes;
         }
+}
+
+void api_read_status(Api *api, uint64_t now_ns, void *ret) {
+        fill_status(api, now_ns, ret);
 }
 
 int api_get_system_status(ApiCall *call, const void *in _unused_) {

@@ -34,3 +34,4 @@ extern const Structure decision_structure;  /* Decision */
 extern const Structure node_structure;      /* NodeStatus */
 extern const Structure service_structure;   /* ApiService */
 extern const Structure event_structure;     /* ApiEvent */
+extern const Structure system_status_structure; /* what api_read_status() fills in */
