@@ -68,7 +68,15 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/load.c \
 	daemon/config/suggest.c daemon/config/suggest.h \
 	daemon/config/text.c daemon/config/text.h \
-	daemon/dbus/bus.c daemon/dbus/bus.h \
+	daemon/dbus/bus.c daemon/dbus/bus.h daemon/dbus/private.h \
+	daemon/dbus/changes.c \
+	daemon/dbus/codec-read.c \
+	daemon/dbus/codec-write.c \
+	daemon/dbus/introspect.c \
+	daemon/dbus/methods.c \
+	daemon/dbus/objects.c \
+	daemon/dbus/senders.c \
+	daemon/dbus/signals.c \
 	daemon/manager.c daemon/manager.h \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \

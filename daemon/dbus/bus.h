@@ -2,6 +2,16 @@
 /*
  * D-Bus: the Manager object with the methods of the API, an object for each service and node with properties, events as
  * signals. Bytes ⇄ messages by the API's tables; no policy and no validation of its own.
+ *
+ *     /org/pointsman/Pointsman1                      org.pointsman.Pointsman1.Manager, org.freedesktop.DBus.ObjectManager
+ *     /org/pointsman/Pointsman1/service/stripe       org.pointsman.Pointsman1.Service
+ *     /org/pointsman/Pointsman1/node/stripe/us_2deast  org.pointsman.Pointsman1.Node
+ *
+ * Numbers are as in the API: money in dollars, times in the unit that their name tells. A property that has no value is NaN or "";
+ * in a dictionary it is not there. In options any type of number is taken, as long as the value fits.
+ * Each type of event is a signal of the Manager, except routing_decision_made, which comes with every call. PropertiesChanged
+ * comes at most twice a second for an object.
+ * Errors are org.pointsman.Pointsman1.Error.NAME with a sentence, and after it the error's parameters as a{sv}.
  */
 #pragma once
 

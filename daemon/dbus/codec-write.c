@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Structures into D-Bus values, by their tables. */
+#include <math.h>
+
+#include "basic/json.h"
+#include "daemon/dbus/private.h"
+
+static const char *const signatures[_FIELD_TYPE_MAX] = {
+        [FIELD_BOOL] = "b", [FIELD_TRISTATE] = "b", [FIELD_INT] = "x", [FIELD_INT32] = "i", [FIELD_UINT32] = "u",
+        [FIELD_UINT64] = "t", [FIELD_FLOAT] = "d", [FIELD_DEGREES] = "d", [FIELD_MONEY] = "d", [FIELD_UNITS] = "d",
+        [FIELD_MS] = "d", [FIELD_MS_INT] = "t", [FIELD_SECONDS] = "d", [FIELD_INSTANT] = "s", [FIELD_ENUM] = "s",
+        [FIELD_ENUMS] = "as", [FIELD_STRING] = "s", [FIELD_CHARS] = "s", [FIELD_TEXT] = "s", [FIELD_STRINGS] = "as",
+        [FIELD_INLINE_STRINGS] = "as", [FIELD_MAP] = "a{ss}", [FIELD_COUNTS] = "a{st}", [FIELD_STRUCT] = "a{sv}",
+        [FIELD_STRUCT_POINTER] = "a{sv}", [FIELD_ARRAY] = "aa{sv}",
+};
+
+const char *codec_signature(const Field *f) {
+        return signatures[f->type];
+}
+
+#define AT(type) (*(const type *) p)
+
+static bool is_utf8(const char *s) {
+        while (*s) {
+                size_t n = (unsigned char) *s < 0x80 ? 1 : utf8_multibyte(s);
+                if (n == 0)
+                        return false;
+                s += n;
+        }
+        return true;
+}
+
+int codec_append_string(sd_bus_message *m, const char *s) {
+        _cleanup_free_ char *clean = NULL;
+
+        if (!s || is_utf8(s))
+                return sd_bus_message_append_basic(m, 's', s ?: "");
+        char *to = clean = malloc(strlen(s) * 3 + 1);
+        if (!clean)
+                return -ENOMEM;
+        while (*s) {
+                size_t n = (unsigned char) *s < 0x80 ? 1 : utf8_multibyte(s);
+                memcpy(to, n ? s : "\xEF\xBF\xBD", n ?: 3);
+                to += n ?: 3;
+                s += n ?: 1;
+        }
+        *to = 0;
+        return sd_bus_message_append_basic(m, 's', clean);
+}
+
+static double rounded(double v, double digits) {
+        return fabs(v) < 1e9 ? round(v * digits) / digits : v;
+}
+
+/* The same number that the JSON of the other transport shows. */
+static int append_number(sd_bus_message *m, const Field *f, const void *structure) {
+        const void *p = field_in(f, structure);
+        double d = NAN;
+
+        if (!field_is_absent(f, structure))
+                switch (f->type) {
+                case FIELD_FLOAT: d = rounded(AT(double), 1e4); break;
+                case FIELD_DEGREES: d = rounded(AT(double), 1e6); break;
+                case FIELD_MONEY: case FIELD_UNITS: d = (double) AT(int64_t) / 1e6; break;
+                case FIELD_MS: d = (double) (AT(uint64_t) / NSEC_PER_USEC) / 1e3; break;
+                default: d = (double) (AT(uint64_t) / NSEC_PER_MSEC) / 1e3; break; /* FIELD_SECONDS */
+                }
+        return sd_bus_message_append_basic(m, 'd', &d);
+}
+
+static int append_ms_int(sd_bus_message *m, uint64_t ns) {
+        uint64_t ms = ns == NSEC_INFINITY ? UINT64_MAX : ns / NSEC_PER_MSEC + (ns % NSEC_PER_MSEC > 0);
+
+        return sd_bus_message_append_basic(m, 't', &ms);
+}
+
+static int append_text(sd_bus_message *m, const Field *f, const void *structure) {
+        char text[FIELD_TEXT_MAX];
+
+        f->render(structure, text, sizeof(text));
+        return codec_append_string(m, text);
+}
+
+static int append_instant(sd_bus_message *m, uint64_t utc_ns) {
+        char text[INSTANT_MAX] = "";
+
+        if (utc_ns > 0)
+                instant_to_string(utc_ns, text);
+        return sd_bus_message_append_basic(m, 's', text);
+}
+
+static int append_strings(sd_bus_message *m, const char *const *strings, size_t n) {
+        int r = sd_bus_message_open_container(m, 'a', "s");
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = codec_append_string(m, strings[i]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_map(sd_bus_message *m, const struct pm_header *entries, size_t n) {
+        int r = sd_bus_message_open_container(m, 'a', "{ss}");
+
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                r = sd_bus_message_open_container(m, 'e', "ss");
+                if (r >= 0)
+                        r = codec_append_string(m, entries[i].name);
+                if (r >= 0)
+                        r = codec_append_string(m, entries[i].value);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_counts(sd_bus_message *m, const EnumNames *names, const uint64_t *counts) {
+        int r = sd_bus_message_open_container(m, 'a', "{st}");
+
+        for (int i = 0; i < names->n && r >= 0; i++)
+                if (counts[i] > 0)
+                        r = sd_bus_message_append(m, "{st}", names->names[i], counts[i]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_array(sd_bus_message *m, const Structure *s, const char *entries, size_t n) {
+        int r = sd_bus_message_open_container(m, 'a', "a{sv}");
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = codec_append_structure(m, s, entries + i * s->size);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int codec_append(sd_bus_message *m, const Field *f, const void *structure) {
+        const void *p = field_in(f, structure);
+
+        switch ((FieldType) f->type) {
+        case FIELD_BOOL: return sd_bus_message_append_basic(m, 'b', &(int) { AT(bool) });
+        case FIELD_TRISTATE: return sd_bus_message_append_basic(m, 'b', &(int) { AT(int) > 0 });
+        case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64:
+                return sd_bus_message_append_basic(m, signatures[f->type][0], p);
+        case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:
+                return append_number(m, f, structure);
+        case FIELD_MS_INT: return append_ms_int(m, AT(uint64_t));
+        case FIELD_INSTANT: return append_instant(m, AT(uint64_t));
+        case FIELD_ENUM: return sd_bus_message_append_basic(m, 's', enum_to_string(f->names, AT(int)) ?: "");
+        case FIELD_ENUMS: return append_strings(m, NULL, 0); /* only ever read */
+        case FIELD_STRING: return codec_append_string(m, AT(char *));
+        case FIELD_CHARS: return codec_append_string(m, p);
+        case FIELD_TEXT: return append_text(m, f, structure);
+        case FIELD_STRINGS: return append_strings(m, AT(char *const *), field_count(f, structure));
+        case FIELD_INLINE_STRINGS: return append_strings(m, p, field_count(f, structure));
+        case FIELD_MAP: return append_map(m, AT(struct pm_header *), field_count(f, structure));
+        case FIELD_COUNTS: return append_counts(m, f->names, p);
+        case FIELD_STRUCT: return codec_append_structure(m, f->structure, p);
+        case FIELD_STRUCT_POINTER: return codec_append_structure(m, f->structure, AT(void *));
+        case FIELD_ARRAY: return append_array(m, f->structure, AT(char *), field_count(f, structure));
+        case _FIELD_TYPE_MAX: break;
+        }
+        return -EINVAL;
+}
+
+int codec_append_entry(sd_bus_message *m, const Field *f, const void *structure) {
+        if (f->flags & FIELD_OPTIONAL && field_is_absent(f, structure))
+                return 0;
+        int r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', f->name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', codec_signature(f));
+        if (r >= 0)
+                r = codec_append(m, f, structure);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int codec_append_structure(sd_bus_message *m, const Structure *s, const void *structure) {
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        for (const Field *f = s->fields; f->name && structure && r >= 0; f++)
+                r = codec_append_entry(m, f, structure);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}

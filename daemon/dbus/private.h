@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of daemon/dbus share. */
+#pragma once
+
+#include <errno.h>
+#include <systemd/sd-bus.h>
+
+#include "basic/macro.h"
+#include "daemon/api/types.h"
+#include "daemon/dbus/bus.h"
+
+#define MANAGER_INTERFACE BUS_NAME ".Manager"
+#define SERVICE_INTERFACE BUS_NAME ".Service"
+#define NODE_INTERFACE BUS_NAME ".Node"
+#define ERROR_PREFIX BUS_NAME ".Error."
+
+#define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+#define OBJECT_MANAGER_INTERFACE "org.freedesktop.DBus.ObjectManager"
+#define INTROSPECTABLE_INTERFACE "org.freedesktop.DBus.Introspectable"
+
+typedef struct Methods Methods;
+typedef struct Senders Senders;
+typedef struct Changes Changes;
+
+struct Bus {
+        Api *api;
+        sd_event *event;
+        char *address;
+        const char *called; /* how the user called it */
+        sd_bus *bus;        /* NULL: away, and the timer runs until the next attempt */
+        sd_event_source *retry;
+        uint64_t backoff_us;
+        enum { PRESENCE_UNKNOWN, PRESENCE_AWAY, PRESENCE_ON } presence; /* as last logged */
+
+        Methods *methods;
+        Senders *senders;
+        Changes *changes;
+        Arena arena;     /* for the call being served */
+        void *status;    /* the daemon's own properties, by system_status_structure */
+        uint64_t status_ns;
+};
+
+/* The clock of the API. */
+uint64_t bus_now_ns(void);
+/* Sends a message of ours, and gives it up when the bus has stopped taking them. */
+void bus_send(Bus *b, sd_bus_message *m);
+
+/* ---- codec-read.c, codec-write.c: one value ---- */
+
+/* How a field looks, e.g. "d", "as", "a{sv}". */
+const char *codec_signature(const Field *f);
+/* What is not UTF-8 becomes U+FFFD: the bus would disconnect us for it. */
+int codec_append_string(sd_bus_message *m, const char *s);
+/* A value that is absent, where one has to stand, is NaN, "" or the largest number. */
+int codec_append(sd_bus_message *m, const Field *f, const void *structure);
+/* {sv} with the field's name, unless it is absent. */
+int codec_append_entry(sd_bus_message *m, const Field *f, const void *structure);
+/* a{sv} of all that are not absent. */
+int codec_append_structure(sd_bus_message *m, const Structure *s, const void *structure);
+
+/* Reading. All: -EINVAL: see error; other errnos: the message is broken, or there is no memory. Strings stay in the message. */
+typedef struct Reading {
+        sd_bus_message *message;
+        Arena *arena;
+        SchemaError *error;
+        unsigned unknown; /* fields that the table does not know */
+} Reading;
+
+/* The next value of the message into the field. Any number type is taken where its value fits, and variants are opened. */
+int codec_read(Reading *g, const Field *f, void *structure);
+/* A dictionary into those fields of the structure whose bit is not in seen. */
+int codec_read_structure(Reading *g, const Structure *s, uint64_t seen, void *structure);
+
+/* ---- methods.c: calls of the Manager interface ---- */
+
+int methods_new(Methods **ret);
+Methods *methods_free(Methods *m);
+/* Serves any call on one of our objects. */
+void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer);
+/* Answers with an error of the API without a peer at hand. */
+void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p);
+
+/* Walks over the arguments for introspection; input, then output. */
+typedef void (*ArgumentVisitor)(void *userdata, const char *name, const char *signature, bool input);
+typedef void (*MethodVisitor)(void *userdata, const char *method, bool end);
+void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor argument, void *userdata);
+
+/* ---- senders.c: who calls ---- */
+
+int senders_new(Senders **ret);
+Senders *senders_free(Senders *s); /* cleared before */
+/* Serves the call as soon as it is known who sent it. */
+int senders_admit(Bus *b, sd_bus_message *m);
+/* The connection is gone, and everybody on it. */
+void senders_clear(Bus *b);
+/* Roles may have changed: everybody is looked at anew at the next call. */
+void senders_outdate(Bus *b);
+int senders_watch(Bus *b);
+
+/* ---- objects.c: services and nodes, and their properties ---- */
+
+/* One object as it is now. Its strings stay valid until the next router_apply(). */
+typedef struct View {
+        const char *interface;
+        const Structure *structure;
+        const void *data; /* by the structure */
+        const Service *service; /* of a service */
+        union {
+                ApiService service_data;
+                NodeStatus node_data;
+        };
+} View;
+
+void view_manager(Bus *b, uint64_t now_ns, View *ret);
+void view_service(Bus *b, const Service *s, uint64_t now_ns, View *ret);
+void view_node(Bus *b, const Node *n, uint64_t now_ns, View *ret);
+/* False: there is no such object. */
+bool view_find(Bus *b, const char *path, uint64_t now_ns, View *ret);
+
+/* "stripe" or "stripe/us-east" → its path; NULL: no memory. To be freed. */
+char *object_path(const char *name);
+#define PROPERTY_NAME_MAX 64
+const char *property_name(const Field *f, char buffer[PROPERTY_NAME_MAX]); /* "healthScore" → "HealthScore" */
+const char *property_signature(const Field *f);
+/* {sv}, and a{sv} of all. */
+int property_append_entry(sd_bus_message *m, const View *v, const Field *f);
+int properties_append(sd_bus_message *m, const View *v);
+/* a{sa{sv}}, as InterfacesAdded and GetManagedObjects want it. */
+int object_append_interfaces(sd_bus_message *m, const View *v);
+
+/* Answers to the standard interfaces: into reply, or an error. */
+typedef int (*StandardMethod)(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+int properties_get(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+int properties_get_all(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+int properties_set(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+int objects_get_managed(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+
+/* ---- introspect.c ---- */
+
+int introspect(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+
+/* ---- changes.c: tells what changed ---- */
+
+int changes_new(Changes **ret, Bus *b);
+Changes *changes_free(Changes *c);
+void changes_start(Changes *c);
+void changes_stop(Changes *c);
+/* Something happened that is worth a look at everything; or objects came or went, which is worth it at once. */
+void changes_expect(Changes *c, bool at_once);
+
+/* ---- signals.c: events ---- */
+
+#define SIGNAL_NAME_MAX 64
+/* "CircuitChanged"; NULL: events of that type are not passed on. */
+const char *signal_name(EventType type, char buffer[SIGNAL_NAME_MAX]);
+bool signal_carries(const Field *f);
+void signals_start(Bus *b);
+void signals_stop(Bus *b);
