@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE 1 /* mempcpy() */
 #include "prober/template.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE 1 /* mempcpy(), strptime() */
 #include "prober/transfer.h"
 
 #include <errno.h>

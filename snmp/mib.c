@@ -247,7 +247,7 @@ int column_read(const Column *c, const JsonValue *v, void *row) {
                 if (v->type != JSON_STRING)
                         return -EBADMSG;
                 /* A word that only a newer daemon knows becomes none. */
-                *(uint64_t *) member = (uint64_t) (enum_from_string(c->names, json_terminate_string(v)) + 1);
+                *(uint64_t *) member = (uint64_t) enum_from_string(c->names, json_terminate_string(v)) + 1;
                 return 0;
         }
         if (c->type == COLUMN_TIME)

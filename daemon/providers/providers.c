@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE 1 /* asprintf(), dladdr1() */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <elf.h>

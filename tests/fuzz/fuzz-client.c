@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever comes from a daemon's socket, the client library answers with replies that are JSON objects or with an error. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>

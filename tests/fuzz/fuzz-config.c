@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a configuration file are settings or complaints, never a crash, an exit or a minute of work. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
 
