@@ -52,7 +52,7 @@ EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
-EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_dbus.py
+EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py
 include tests/fuzz/local.mk
 EXTRA_DIST += tests/harness/fake_pointsmand.py tests/integration/test_snmp.py
 EXTRA_DIST += tests/integration/test_socket.py
