@@ -15,11 +15,12 @@
 #define RETRY_MAX_US UINT64_C(5000000)
 /* A daemon that refuses us does so at once. Without a refusal for this long we are following. */
 #define SETTLE_US UINT64_C(100000)
-#define BACKLOG_MAX 1024 /* reports that wait for the daemon to read */
+#define BACKLOG_MAX ((size_t) 16 * 1024 * 1024) /* bytes of reports that wait for the daemon to read */
 
 typedef struct Waiting {
         STAILQ_ENTRY(Waiting) next;
-        char *parameters;
+        size_t size;
+        char parameters[];
 } Waiting;
 
 struct Link {
@@ -34,15 +35,15 @@ struct Link {
         char why[160]; /* it is down, as last logged; "" while it is up */
 
         STAILQ_HEAD(, Waiting) backlog;
-        size_t n_backlog;
+        size_t backlog_size;
+        bool dropping; /* and it has been logged */
 };
 
 static void drop_first(Link *l) {
         Waiting *w = STAILQ_FIRST(&l->backlog);
 
         STAILQ_REMOVE_HEAD(&l->backlog, next);
-        l->n_backlog--;
-        free(w->parameters);
+        l->backlog_size -= w->size;
         free(w);
 }
 
@@ -131,6 +132,8 @@ static void send_backlog(Link *l) {
         }
         if (k < 0 && k != -EAGAIN)
                 return lost(l, NULL, k);
+        if (STAILQ_EMPTY(&l->backlog))
+                l->dropping = false;
         sd_event_source_set_enabled(l->writable, k == -EAGAIN ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
@@ -140,17 +143,23 @@ static int on_writable(sd_event_source *s _unused_, int fd _unused_, uint32_t re
 }
 
 void link_report(Link *l, const char *parameters) {
+        size_t size = strlen(parameters) + 1;
+
         if (!l->reports)
                 return;
-        Waiting *w = calloc(1, sizeof(*w));
-        if (!w || !(w->parameters = strdup(parameters))) {
-                free(w);
+        Waiting *w = malloc(sizeof(*w) + size);
+        if (!w)
                 return;
-        }
-        if (l->n_backlog >= BACKLOG_MAX)
+        w->size = size;
+        memcpy(w->parameters, parameters, size);
+        while (l->backlog_size + size > BACKLOG_MAX && !STAILQ_EMPTY(&l->backlog)) {
+                if (!l->dropping)
+                        log_warning("pointsmand at %s does not read; the oldest reports are dropped", socket_name(l));
+                l->dropping = true;
                 drop_first(l);
+        }
         STAILQ_INSERT_TAIL(&l->backlog, w, next);
-        l->n_backlog++;
+        l->backlog_size += size;
         send_backlog(l);
 }
 

@@ -158,6 +158,8 @@ static void start_queued(Prober *p) {
                 } else
                         carry_out(p, probe);
         }
+        if (STAILQ_EMPTY(&p->queue))
+                complaint_settled(p->complaints, "(queue)", "Every probe that is due is carried out again");
 }
 
 static void on_probe(void *userdata, const char *reply) {

@@ -144,7 +144,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *userdata) {
         Transfer *t = userdata;
         size_t n = one * size, kept = MIN(n, t->body_room - t->body_size);
 
-        /* Grown to its full size at once: most bodies are small, and a large one is cut there. */
+        /* At its full size at once: growing would leave pieces behind that nobody scrubs. */
         if (!t->body && !(t->body = malloc(t->body_room + 1)))
                 return 0;
         memcpy(t->body + t->body_size, data, kept);

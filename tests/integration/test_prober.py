@@ -122,9 +122,13 @@ def test_limits(daemon, prober, standins):
     standins.fault("here", "huge_headers")
     report = daemon.probe(standins.urls["here"] + "/v8/health")
     assert report["httpStatus"] == 200 and len(report["headers"]) <= 64 and "Content-Type" in report["headers"]
-    with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
-        rss = int(next(line for line in f if line.startswith("VmRSS")).split()[1])
-    assert rss < 64 * 1024
+    assert rss(p.pid) < 64 << 20
+
+
+def rss(pid):
+    """Bytes in memory."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(next(line for line in f if line.startswith("VmRSS")).split()[1]) << 10
 
 
 # ---- TLS ----
@@ -326,6 +330,20 @@ def test_a_daemon_that_does_not_read(daemon, prober, standins):
     process.wait_for(lambda: standins.counts()["here"]["requests"] >= 41, "all are carried out all the same")
     daemon.deaf = False
     assert all(daemon.report(i)["httpStatus"] == 200 for i in ids)
+
+
+def test_a_daemon_that_never_reads_costs_bounded_memory(daemon, prober, standins):
+    p = prober(daemon.path)
+    standins.fault("here", "endless_body")
+    url = standins.urls["here"] + "/v8/health"
+    daemon.probe(url)
+    daemon.deaf = True
+    for _ in range(400):  # 25 MB of reports
+        daemon.ask(url)
+    p.wait_log("does not read")
+    process.wait_for(lambda: standins.counts()["here"]["requests"] >= 401, "all are carried out all the same")
+    assert p.log().count("does not read") == 1
+    assert rss(p.pid) < 64 << 20
 
 
 def test_it_stops_while_probes_hang(daemon, prober, standins):
