@@ -14,6 +14,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/lease.c daemon/core/lease.h \
 	daemon/core/names.c daemon/core/names.h \
 	daemon/core/node.c daemon/core/node.h \
+	daemon/core/optimize.c \
 	daemon/core/price.c daemon/core/price.h \
 	daemon/core/probe.c \
 	daemon/core/random.h \
@@ -22,11 +23,14 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/router-route.c \
 	daemon/core/router-status.c \
 	daemon/core/router.c daemon/core/router.h \
+	daemon/core/scenario-detect.c \
+	daemon/core/scenario.c daemon/core/scenario.h \
 	daemon/core/service.h \
 	daemon/core/setting.c daemon/core/setting.h \
 	daemon/core/settings.c daemon/core/settings.h \
 	daemon/core/settle.c \
 	daemon/core/siphash.h \
+	daemon/core/spending.c daemon/core/spending.h \
 	daemon/core/stats.h \
 	daemon/core/strategy-cost-optimized.c \
 	daemon/core/strategy-geographic-proximity.c \

@@ -47,3 +47,9 @@ tests_unit_test_core_forecast_SOURCES = tests/unit/test-core-forecast.c
 tests_unit_test_core_forecast_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_forecast_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_forecast_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-scenarios
+tests_unit_test_core_scenarios_SOURCES = tests/unit/test-core-scenarios.c
+tests_unit_test_core_scenarios_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_scenarios_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_scenarios_LDADD = tests/unit/libcore.la

@@ -247,7 +247,7 @@ static int plans_make(Router *r, const Settings *s, Plans *p) {
             names_init(&p->node_names, p->n_nodes, node_name_of, p->slots) < 0)
                 return -ENOMEM;
         /* Two timers a node; those of nodes that go are disarmed before new ones are armed. */
-        return timers_reserve(&r->timers, 2 * MAX(p->n_nodes, r->n_slots) + 16);
+        return timers_reserve(&r->timers, 2 * MAX(p->n_nodes, r->n_slots) + SCENARIOS_MAX);
 }
 
 /* ---- putting it in force ---- */
@@ -286,6 +286,9 @@ static void remove_what_goes(Router *r, Plans *p) {
                         if (!s->nodes[k]->keep)
                                 s->nodes[k] = node_free(s->nodes[k]);
                 if (!s->keep) {
+                        scenario_drop_service(r, s);
+                        if (r->last_down == s)
+                                r->last_down = NULL;
                         s->n = 0; /* its nodes are freed already */
                         service_free(s);
                 }
@@ -366,6 +369,10 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
         s->hot = TAKE(x->hot);
         s->n = x->n;
         s->keep = false;
+        if (x->fresh) {
+                s->optimization = -1;
+                s->overrides = &overrides_none;
+        }
         s->median_until_ns = 0;
         s->challenger_since_ns = 0;
         s->leader = UINT32_MAX; /* indexes have changed */
@@ -443,6 +450,7 @@ static void plans_commit(Router *r, Plans *p) {
         r->n_services = p->n;
         r->n_slots = p->n_slots;
         schedule_probes(r);
+        optimize(r, NULL, r->now_ns);
 }
 
 int router_apply(Router *r, const Settings *settings, uint64_t now_ns) {

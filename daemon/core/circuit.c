@@ -5,6 +5,9 @@
 #include "basic/macro.h"
 #include "daemon/core/router-private.h"
 
+/* In an emergency an open circuit is tried again after so little. */
+#define PANIC_NS NSEC_PER_SEC
+
 static void __attribute__((format(printf, 5, 6)))
 tell(Router *r, const Node *n, Circuit from, Severity severity, const char *format, ...) {
         Event *e = effects_event(&r->effects, EVENT_CIRCUIT_CHANGED, severity, r->now_ns);
@@ -38,6 +41,8 @@ void circuit_open(Router *r, Node *n, const char *why, Verdict verdict, uint64_t
              from == CIRCUIT_CLOSED ? "opened" : "opened again", why, enum_to_string(&verdict_names, (int) verdict),
              (double) (b->open_until_ns - now_ns) / (double) NSEC_PER_SEC);
         probe_schedule(r, n, now_ns);
+        if (from == CIRCUIT_CLOSED)
+                detect_open(r, n, verdict, why, now_ns);
 }
 
 void circuit_half_open(Router *r, Node *n, uint64_t now_ns) {
@@ -78,7 +83,9 @@ static bool only_a_probe_will_do(const Router *r, const Node *n) {
 void circuit_poll(Router *r, Node *n, uint64_t now_ns) {
         const Breaker *b = &node_hot(n)->breaker;
 
-        if (b->circuit == CIRCUIT_OPEN && now_ns >= b->open_until_ns && !only_a_probe_will_do(r, n))
+        bool panic = n->service->overrides->panic && now_ns - b->since_ns >= PANIC_NS;
+
+        if (b->circuit == CIRCUIT_OPEN && (now_ns >= b->open_until_ns || panic) && !only_a_probe_will_do(r, n))
                 circuit_half_open(r, n, now_ns);
 }
 

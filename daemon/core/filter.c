@@ -20,6 +20,7 @@ const char *skip_reason(Skip skip) {
                 [SKIP_MAX_COST] = "over maxCost",
                 [SKIP_CEILING] = "over the emergency cost tier",
                 [SKIP_BUDGET] = "over the budget",
+                [SKIP_TIER] = "over the cost tier",
                 [SKIP_WARMING] = "warming up",
                 [SKIP_STANDBY] = "standby (weight 0)",
         };
@@ -68,11 +69,13 @@ static Skip check_cost(Filter *f, Money cost) {
                 return SKIP_CEILING;
         if (cost > f->room && cost > 0)
                 return SKIP_BUDGET;
+        if (f->ceiling != MONEY_UNSET && !spending_fits(&f->service->spending, cost, f->units, f->ceiling))
+                return SKIP_TIER;
         return SKIP_NOT;
 }
 
 static Skip check_state(Filter *f, uint32_t i, NodeHot *h) {
-        if (h->admin != ADMIN_ENABLED)
+        if (h->admin != ADMIN_ENABLED && !(h->admin == ADMIN_DRAINING && f->service->overrides->drained_too))
                 return h->admin == ADMIN_DRAINING ? SKIP_DRAINING : SKIP_DISABLED;
         if (!h->loaded)
                 return SKIP_NO_PROVIDER;
@@ -110,9 +113,37 @@ static void take_skipped(Filter *f, Skip skip) {
                 }
 }
 
+static void set_tier(Filter *f, CostTier tier) {
+        const ServiceSettings *s = &f->service->settings;
+
+        f->tier = tier;
+        f->ceiling = s->cost_optimization_enabled ? s->tier_price[tier] : MONEY_UNSET;
+}
+
+/* All that works is above the ceiling: rather the next tier than a dark service. */
+static void raise_tier(Filter *f) {
+        while (f->n == 0 && f->tier < TIER_EMERGENCY) {
+                set_tier(f, f->tier + 1);
+                for (uint32_t i = 0; i < f->service->n; i++) {
+                        Money cost;
+
+                        if (f->router->scratch_reason[i] != SKIP_TIER)
+                                continue;
+                        cost = filter_cost(f, f->service->nodes[i]);
+                        if (f->tier == TIER_EMERGENCY || check_cost(f, cost) == SKIP_NOT) {
+                                f->router->scratch_reason[i] = SKIP_NOT;
+                                take(f, i, cost);
+                        }
+                }
+        }
+}
+
 void filter_run(Filter *f) {
         Router *r = f->router;
         Service *s = f->service;
+
+        spending_advance(&s->spending, f->now_ns);
+        set_tier(f, s->budget.emergency ? TIER_EMERGENCY : s->overrides->tier);
 
         for (uint32_t i = 0; i < s->n; i++) {
                 NodeHot *h = node_fresh(r, s, i, f->now_ns);
@@ -136,9 +167,12 @@ void filter_run(Filter *f) {
                 take_skipped(f, SKIP_WARMING);
         if (f->n == 0 && f->skipped[SKIP_STANDBY] > 0)
                 take_skipped(f, SKIP_STANDBY);
+        if (f->n == 0 && f->skipped[SKIP_TIER] > 0)
+                raise_tier(f);
+        f->ceiling = MONEY_UNSET; /* trials and the last resort are not held to it */
 }
 
-static bool is_idempotent(Filter *f, const Node *n) {
+bool filter_is_idempotent(Filter *f, const Node *n) {
         const struct pm_operation *op;
 
         if (f->request->idempotent >= 0)
@@ -154,7 +188,7 @@ uint32_t filter_trial(Filter *f) {
                 if (f->router->scratch_reason[i] != SKIP_TRIAL || f->service->hot[i].breaker.permits == 0)
                         continue;
                 /* What must not be done twice is no trial, as long as probes can do it. */
-                if (!is_idempotent(f, n) && node_is_probed(f->router, n) && f->n > 0)
+                if (!filter_is_idempotent(f, n) && node_is_probed(f->router, n) && f->n > 0)
                         continue;
                 if (check_cost(f, filter_cost(f, n)) == SKIP_NOT)
                         return i;

@@ -17,6 +17,7 @@ typedef enum Skip {
         SKIP_MAX_COST,
         SKIP_CEILING,
         SKIP_BUDGET,
+        SKIP_TIER,    /* above the ceiling of the blended price */
         SKIP_WARMING, /* left out this time; taken if nothing else is left */
         SKIP_STANDBY, /* weight 0: taken if nothing else is left */
         _SKIP_MAX,
@@ -30,6 +31,8 @@ typedef struct Filter {
         const RouteRequest *request;
         uint64_t now_ns;
         Units units;
+        CostTier tier;
+        Money ceiling;        /* of the blended price in this tier; MONEY_UNSET: none */
         Money room;            /* what fits the budget */
 
         /* The operation in the last provider looked at; neighbours often share one. */
@@ -49,5 +52,7 @@ uint32_t filter_trial(Filter *f);
  * ret_ready_ns: when. */
 uint32_t filter_last(Filter *f, uint64_t *ret_ready_ns);
 
+/* Whether a second try of the request does no harm at this node; unknown means it does. */
+bool filter_is_idempotent(Filter *f, const Node *n);
 uint32_t filter_operation(Filter *f, const Node *n);
 Money filter_cost(Filter *f, Node *n);

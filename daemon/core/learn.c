@@ -183,6 +183,8 @@ void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         bool failed = verdict_is_failure(o->verdict);
 
         learn_cooldown(n, o, now_ns);
+        if (failed || o->probe || n->corrupt + n->refused > 0)
+                detect_verdict(r, n, o, now_ns);
         if (o->verdict == PM_CLIENT_ERROR || o->verdict == PM_NOT_SENT || o->verdict == PM_UNKNOWN)
                 return;
         if (o->generation != h->breaker.generation) /* of an earlier state: too late to say anything about this one */
@@ -209,6 +211,8 @@ void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         learn_weights(h, !failed);
         if (o->verdict == PM_PERFORMANCE_DEGRADATION)
                 tell_slow(r, n, o->latency_ns, now_ns);
+        if (!failed && !o->probe)
+                detect_slow(r, n, now_ns);
 
         if (failed || (o->verdict == PM_PERFORMANCE_DEGRADATION &&
                        (h->breaker.circuit == CIRCUIT_CLOSED || h->breaker.slow)))

@@ -70,6 +70,10 @@ struct Node {
         uint64_t calls, failures;
         uint64_t verdicts[_PM_VERDICT_MAX];
         uint32_t limited;            /* rate limits in a row that named no wait */
+        uint32_t corrupt, refused;   /* corrupt bodies in a row; authentication failures since the last success */
+        uint32_t unreachable;        /* probes in a row that got no response */
+        double tail_ns, tail_usual_ns; /* p95, and that of the last ten minutes; 0: unknown */
+        uint64_t tail_checked_ns;
 
         Meter hour, period, month;
         Units used;                  /* this month, promised ones included */

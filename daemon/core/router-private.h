@@ -2,10 +2,12 @@
 /* What the files that make up the router share. */
 #pragma once
 
+#include "basic/macro.h"
 #include "daemon/core/effects.h"
 #include "daemon/core/lease.h"
 #include "daemon/core/names.h"
-#include "daemon/core/service.h"
+#include "daemon/core/scenario.h"
+#include "daemon/core/stats.h"
 
 /* The longest that a caller may be told to wait, and a node left alone on a vendor's word. */
 #define WAIT_MAX_NS (24 * NSEC_PER_HOUR)
@@ -26,6 +28,11 @@ struct Router {
         Names service_names, node_names;
 
         ForecastModel forecast; /* what all nodes have taught */
+        Scenario *scenarios;    /* SCENARIOS_MAX places, so many of them used */
+        uint32_t n_scenarios;
+        uint64_t scenario_serial;
+        const Service *last_down; /* the service that lost its last node last, and when */
+        uint64_t last_down_ns;
         Timers timers;
         Leases leases;
         Effects effects;
@@ -84,6 +91,39 @@ void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns);
 static inline bool verdict_is_failure(Verdict v) {
         return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT && v != PM_UNKNOWN;
 }
+
+/* ---- scenario.c ---- */
+
+typedef enum ScenarioStep {
+        STEP_ERROR_DETECTION,
+        STEP_ROUTING_DECISION,
+        STEP_COST_ASSESSMENT,
+        STEP_FALLBACK_EXECUTION,
+        STEP_RECOVERY_MONITORING,
+        STEP_ANALYTICS_UPDATE,
+} ScenarioStep;
+
+/* Opens one, or adds to the one that lives. NULL: there are too many live ones. */
+Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const Node *node, Severity severity, const char *reason,
+                        uint64_t now_ns);
+void scenario_note(Router *r, Scenario *s, ScenarioStep step, const char *format, ...) _printf_(4, 5);
+void scenario_check(Router *r, Scenario *s, uint64_t now_ns);
+/* The service is about to go. */
+void scenario_drop_service(Router *r, const Service *service);
+
+/* ---- scenario-detect.c ---- */
+
+bool scenario_holds(Router *r, const Scenario *s, uint64_t now_ns);
+void detect_open(Router *r, Node *n, Verdict verdict, const char *why, uint64_t now_ns);
+void detect_verdict(Router *r, Node *n, const Observation *o, uint64_t now_ns);
+void detect_slow(Router *r, Node *n, uint64_t now_ns);
+void detect_spend(Router *r, Service *s, uint64_t now_ns);
+void detect_exhausted(Router *r, Service *s, const char *limit, uint64_t now_ns);
+
+/* ---- optimize.c ---- */
+
+/* Which scenario shapes the decisions of a service (NULL: of all) from now on. */
+void optimize(Router *r, Service *s, uint64_t now_ns);
 
 /* ---- settle.c ---- */
 

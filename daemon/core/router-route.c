@@ -8,8 +8,9 @@
 #include "daemon/core/stats.h"
 #include "daemon/core/strategy.h"
 
-/* Share of the requests that try a half-open node while others are well. */
-#define TRIAL_SHARE 0.25
+/* Share of the idempotent requests that go to a node nobody knows anything fresh about. */
+#define EXPLORE_SHARE 0.01
+#define EXPLORE_EVIDENCE_MAX 1.0
 /* Leases that one decision sweeps up at most. */
 #define SWEEP_MAX 8
 
@@ -224,6 +225,32 @@ static bool must_save(const Filter *f) {
                (f->skipped[SKIP_BUDGET] > 0 || ((b->hour.alerts | b->period.alerts) & ALERT_NEARLY));
 }
 
+/* One of the candidates without fresh evidence, now and then; never with what must not be done twice. */
+static bool explore(Filter *f, Choice *c, Chosen *ret) {
+        uint32_t stale = 0;
+
+        if (!f->service->overrides->explore || f->n < 2 || (f->request->idempotent < 0 && !f->request->operation) ||
+            f->request->idempotent == 0)
+                return false;
+        for (uint32_t i = 0; i < f->n; i++) {
+                c->score[i] = (double) choice_hot(c, i)->success;
+                stale += choice_hot(c, i)->evidence < EXPLORE_EVIDENCE_MAX;
+        }
+        if (stale == 0 || stale == f->n || random_unit(c->random) >= EXPLORE_SHARE)
+                return false;
+        stale = (uint32_t) random_below(c->random, stale);
+        for (uint32_t i = 0; i < f->n; i++)
+                if (choice_hot(c, i)->evidence < EXPLORE_EVIDENCE_MAX && stale-- == 0) {
+                        if (!filter_is_idempotent(f, f->service->nodes[c->index[i]]))
+                                return false;
+                        ret->position = i;
+                        c->score[i] = 1;
+                        c->cause = "explored, since nothing fresh is known about it";
+                        return true;
+                }
+        return false;
+}
+
 /* 0: chosen; otherwise an outcome, with *ret_refusal filled in. */
 static int choose(Filter *f, Choice *c, Strategy strategy, Chosen *ret, RouteRefusal *ret_refusal) {
         Router *r = f->router;
@@ -232,7 +259,7 @@ static int choose(Filter *f, Choice *c, Strategy strategy, Chosen *ret, RouteRef
         uint32_t last;
 
         *ret = (Chosen) {};
-        if (f->skipped[SKIP_TRIAL] > 0 && (f->n == 0 || random_unit(&r->random) < TRIAL_SHARE)) {
+        if (f->skipped[SKIP_TRIAL] > 0 && (f->n == 0 || random_unit(&r->random) < s->overrides->trial_share)) {
                 uint32_t trial = filter_trial(f);
 
                 if (trial != NAMES_NONE) {
@@ -242,6 +269,8 @@ static int choose(Filter *f, Choice *c, Strategy strategy, Chosen *ret, RouteRef
         }
         if (f->n > 0) {
                 c->n = f->n;
+                if (explore(f, c, ret))
+                        return 0;
                 ret->position = must_save(f) ? choose_cheapest(c) : strategy_table[strategy](c);
                 return 0;
         }
@@ -334,13 +363,13 @@ static void describe(Filter *f, const Choice *c, const Chosen *chosen, Strategy 
         d->url = n->url;
         d->strategy = strategy;
         d->estimated_cost = l->estimate;
-        d->cost_tier = s->budget.emergency ? TIER_EMERGENCY : TIER_NORMAL;
+        d->cost_tier = f->tier;
         d->degraded = chosen->degraded || h->health == HEALTH_UNHEALTHY;
         d->retry_after_ns = chosen->ready_ns > f->now_ns ? chosen->ready_ns - f->now_ns : 0;
         d->expires_in_ns = l->deadline_ns - f->now_ns;
         d->max_retries = s->settings.max_retries;
         d->retry_backoff_ns = s->settings.retry_backoff_ns;
-        d->scenario = NULL;
+        d->scenario = s->scenario ? s->scenario->id : NULL;
         d->cause = c->cause;
         d->n_eligible = f->n;
         d->n_nodes = s->n;
@@ -353,9 +382,38 @@ static void describe(Filter *f, const Choice *c, const Chosen *chosen, Strategy 
                 explain(f->router, f, c, d);
 }
 
+/* What the request names, what a live scenario asks for, what the service is set to. */
+static Strategy strategy_for(const Service *s, const RouteRequest *q) {
+        if (q->strategy >= 0 && q->strategy < _STRATEGY_MAX)
+                return q->strategy;
+        return s->overrides->strategy != _STRATEGY_INVALID ? s->overrides->strategy : s->settings.strategy;
+}
+
+/* While a scenario lives, a call is diverted if a node of more weight than the chosen one could not be had. */
+static void count_diverted(Filter *f, const Node *chosen, Money cost) {
+        Scenario *x = f->service->scenario;
+        Node *missed = NULL;
+
+        for (uint32_t i = 0; i < f->service->n; i++) {
+                Skip skip = f->router->scratch_reason[i];
+
+                if ((skip == SKIP_OPEN || skip == SKIP_TRIAL || skip == SKIP_COOLING || skip == SKIP_OPERATION_COOLING) &&
+                    (!missed || f->service->hot[i].weight > node_hot(missed)->weight))
+                        missed = f->service->nodes[i];
+        }
+        if (!missed || missed == chosen || node_hot(missed)->weight < node_hot(chosen)->weight)
+                return;
+        x->impact.diverted_calls++;
+        x->impact.extra_cost = money_add(x->impact.extra_cost, MAX(cost - filter_cost(f, missed), (Money) 0));
+        if (!x->fell_back) {
+                x->fell_back = true;
+                scenario_note(f->router, x, STEP_FALLBACK_EXECUTION, "%s takes the calls of %s", chosen->name, missed->name);
+        }
+}
+
 int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *before, uint64_t now_ns, Decision *ret,
                  RouteRefusal *ret_refusal) {
-        Strategy strategy = q->strategy >= 0 && q->strategy < _STRATEGY_MAX ? q->strategy : s->settings.strategy;
+        Strategy strategy = strategy_for(s, q);
         double latitude, longitude;
         uint32_t tried[LEASE_TRIED_MAX], n_tried;
         Chosen chosen;
@@ -386,7 +444,7 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
                 .service = s,
                 .random = &r->random,
                 .now_ns = now_ns,
-                .priority = s->settings.priority,
+                .priority = s->overrides->priority >= 0 ? (Priority) s->overrides->priority : s->settings.priority,
                 .index = r->scratch_index,
                 .cost = r->scratch_cost,
                 .score = r->scratch_score,
@@ -409,6 +467,10 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
 
         r->counters.decisions++;
         s->decisions++;
+        s->tier = f.tier;
+        spending_add(&s->spending, l->estimate, f.units, now_ns);
+        if (s->scenario)
+                count_diverted(&f, n, l->estimate);
         window_add(&s->window, WINDOW_DECISIONS, now_ns);
         window_add(&n->window, WINDOW_DECISIONS, now_ns);
         describe(&f, &c, &chosen, strategy, l, ret);

@@ -23,7 +23,8 @@ int router_new(Router **ret, const RouterLimits *limits, uint64_t seed, uint64_t
         r->utc_ns = utc_ns;
         random_seed(&r->random, seed);
         forecast_model_init(&r->forecast);
-        if (leases_init(&r->leases, limits, &r->random, now_ns) < 0 || effects_init(&r->effects) < 0) {
+        r->scenarios = calloc(SCENARIOS_MAX, sizeof(Scenario));
+        if (!r->scenarios || leases_init(&r->leases, limits, &r->random, now_ns) < 0 || effects_init(&r->effects) < 0) {
                 router_free(r);
                 return -ENOMEM;
         }
@@ -37,6 +38,7 @@ Router *router_free(Router *r) {
         for (uint32_t i = 0; i < r->n_services; i++)
                 service_free(r->services[i]);
         free(r->services);
+        free(r->scenarios);
         free(r->nodes);
         names_done(&r->service_names);
         names_done(&r->node_names);
@@ -73,6 +75,9 @@ static void timer_fired(Router *r, Timer *t, uint64_t now_ns) {
         case TIMER_BREAKER:
                 circuit_timeout(r, container_of(t, Node, breaker_timer), now_ns);
                 break;
+        case TIMER_SCENARIO:
+                scenario_check(r, container_of(t, Scenario, timer), now_ns);
+                break;
         default:
                 break;
         }
@@ -106,7 +111,7 @@ int router_set_node_state(Router *r, const char *node, AdministrativeState state
         Node *n;
 
         now_ns = router_advance(r, now_ns);
-        if (slot == NAMES_NONE)
+        if (slot == NAMES_NONE || (unsigned) state >= _ADMINISTRATIVE_STATE_MAX)
                 return ROUTE_NO_SUCH_NODE;
         n = r->nodes[slot];
         node_hot(n)->admin = (uint8_t) state;

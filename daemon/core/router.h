@@ -31,6 +31,12 @@ typedef enum RouteOutcome {
         ROUTE_TOO_MANY_LEASES,  /* the table is full, or this user's share of it */
 } RouteOutcome;
 
+/* And those that only the calls about scenarios have. */
+typedef enum ScenarioOutcome {
+        SCENARIO_NOT_FOUND = ROUTE_TOO_MANY_LEASES + 1, /* unknown, or resolved already */
+        SCENARIO_TABLE_FULL,
+} ScenarioOutcome;
+
 typedef struct RouteRefusal {
         uint64_t retry_after_ns; /* until the first recovery, or until the limit is reset */
         const char *limit;       /* which limit: "maxCostPerHour", "totalBudget", "emergency" */
@@ -176,6 +182,7 @@ typedef struct Event {
         const char *service_name, *node; /* or NULL; point into the brain */
         const char *from, *to;           /* states, e.g. "closed" and "open"; or NULL */
         char decision[DECISION_ID_MAX + 1]; /* or "" */
+        const char *scenario;            /* its id, or NULL */
         Strategy strategy;               /* or _STRATEGY_INVALID */
         Money cost;                      /* or MONEY_UNSET */
         Money limit;                     /* or MONEY_UNSET */
@@ -201,6 +208,53 @@ bool router_next_effect(Router *r, Effect *ret);
 
 /* Which event types anybody wants, as a mask of 1 << EventType. The others are not even made. */
 void router_set_event_mask(Router *r, uint32_t mask);
+
+/* ---- scenarios ---- */
+
+#define SCENARIO_ID_MAX 31
+#define SCENARIO_NODES_MAX 16
+#define SCENARIO_TEXT_MAX 160
+#define TIMELINE_MAX 24
+
+typedef struct TimelineEntry {
+        uint64_t at_utc_ns;
+        const char *step; /* "error_detection", "routing_decision", "cost_assessment", "fallback_execution", "recovery_monitoring",
+                             "analytics_update" */
+        char message[SCENARIO_TEXT_MAX];
+} TimelineEntry;
+
+typedef struct ScenarioImpact {
+        uint64_t failed_calls, diverted_calls;
+        Money revenue_at_risk; /* revenue per call × failed calls; 0 where no revenue is known */
+        Money extra_cost;      /* of diverted calls, against the node that they would have gone to */
+        uint64_t lasted_ns;
+} ScenarioImpact;
+
+/* Valid until the next call. */
+typedef struct ScenarioView {
+        const char *id;
+        ScenarioType type;
+        const char *service_name; /* NULL: all of them */
+        const char *nodes[SCENARIO_NODES_MAX];
+        size_t n_nodes;
+        Severity severity;
+        ScenarioState state;
+        OptimizationStrategy optimization_strategy;
+        bool declared;            /* by router_scenario_open(): lives until it is resolved by hand */
+        uint64_t started_utc_ns, updated_utc_ns, resolved_utc_ns; /* 0: not yet */
+        const char *reason;
+        ScenarioImpact impact;
+        const TimelineEntry *timeline;
+        size_t n_timeline;
+} ScenarioView;
+
+/* Live ones and the latest resolved ones, in no order; a place keeps its scenario until a new one needs it. */
+size_t router_n_scenarios(const Router *r);
+void router_scenario(Router *r, size_t i, uint64_t now_ns, ScenarioView *ret);
+/* Declares one (0, ROUTE_NO_SUCH_SERVICE, ROUTE_NO_SUCH_NODE, SCENARIO_TABLE_FULL), or adds to the live one of that type and service (NULL: all services). severity -1: as usual. *ret: its place. */
+int router_scenario_open(Router *r, ScenarioType type, const char *service, const char *const *nodes, size_t n_nodes,
+                         int severity, const char *detail, uint64_t now_ns, size_t *ret);
+int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t now_ns, size_t *ret);
 
 /* ---- status ---- */
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/core/node.h"
+#include "daemon/core/spending.h"
 
 struct Service {
         ServiceSettings settings; /* owned */
@@ -13,7 +14,14 @@ struct Service {
 
         Budget budget;
         Window window;
+        Spending spending;
         uint64_t decisions, failures;
+
+        struct Scenario *scenario; /* the live one that shapes its decisions, or NULL */
+        int optimization;          /* OptimizationStrategy in force, or -1 */
+        const struct OverridesOf *overrides;
+        CostTier tier;             /* of the last decision */
+        uint64_t overrun_checked_ns;
 
         double median_ns;         /* of its nodes' expected latencies; 0: unknown */
         uint64_t median_until_ns; /* when it is to be worked out again */

@@ -57,7 +57,19 @@ static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o) {
         r->counters.settled = money_add(r->counters.settled, cost);
         r->counters.adjusted = money_add(r->counters.adjusted, cost - lease->estimate);
         budget_alerts(r, n->service, r->now_ns);
+        detect_spend(r, n->service, r->now_ns);
         return cost;
+}
+
+static void count_impact(const Service *s) {
+        ScenarioImpact *i;
+
+        if (!s->scenario)
+                return;
+        i = &s->scenario->impact;
+        i->failed_calls++;
+        if (s->settings.revenue_per_call != MONEY_UNSET)
+                i->revenue_at_risk = money_add(i->revenue_at_risk, s->settings.revenue_per_call);
 }
 
 Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
@@ -75,6 +87,7 @@ Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
                 n->failures++;
                 n->service->failures++;
                 r->counters.failures++;
+                count_impact(n->service);
         }
         node_learn(r, n, &(Observation) {
                 .verdict = o->verdict,
@@ -103,12 +116,30 @@ unsigned leases_sweep(Router *r, unsigned max, uint64_t now_ns) {
         return n;
 }
 
+/* When the limit will be used up if spending goes on as in the last minute. */
+static void tell_end(char *text, size_t size, const Router *r, Service *s, const Allowance *a, unsigned level) {
+        double rate = spending_rate(&s->spending, r->now_ns), left;
+
+        if (level == ALERT_EXHAUSTED) {
+                snprintf(text, size, "; the limit is used up");
+                return;
+        }
+        left = rate > 0 ? (double) (a->limit - a->meter.spent) / rate : INFINITY;
+        if (a->meter.end_ns > r->utc_ns && left < (double) (a->meter.end_ns - r->utc_ns) / (double) NSEC_PER_SEC)
+                snprintf(text, size, "; at this rate used up in %.0f min", left / 60);
+        else
+                snprintf(text, size, "; at this rate it will last");
+}
+
 static void tell_alert(Router *r, Service *s, Allowance *a, const char *limit, uint64_t now_ns) {
         unsigned level = allowance_alert(a, s->settings.budget_alert_threshold);
         Event *e;
+        int k;
 
         if (level == 0)
                 return;
+        if (level == ALERT_EXHAUSTED)
+                detect_exhausted(r, s, limit, now_ns);
         e = effects_event(&r->effects, EVENT_COST_ALERT,
                           level == ALERT_EXHAUSTED ? SEVERITY_CRITICAL : level == ALERT_NEARLY ? SEVERITY_HIGH : SEVERITY_MEDIUM,
                           now_ns);
@@ -118,9 +149,9 @@ static void tell_alert(Router *r, Service *s, Allowance *a, const char *limit, u
         e->cost = a->meter.spent;
         e->limit = a->limit;
         e->ratio = a->limit > 0 ? (double) a->meter.spent / (double) a->limit : 1;
-        snprintf(e->message, sizeof(e->message), "%s: $%.2f of $%.2f are spent (%s)%s", s->settings.name,
-                 (double) a->meter.spent / (double) MONEY_PER_DOLLAR, (double) a->limit / (double) MONEY_PER_DOLLAR, limit,
-                 level == ALERT_EXHAUSTED ? "; the limit is used up" : "");
+        k = snprintf(e->message, sizeof(e->message), "%s: $%.2f of $%.2f are spent (%s)", s->settings.name,
+                     (double) a->meter.spent / (double) MONEY_PER_DOLLAR, (double) a->limit / (double) MONEY_PER_DOLLAR, limit);
+        tell_end(e->message + k, sizeof(e->message) - (size_t) k, r, s, a, level);
 }
 
 void budget_alerts(Router *r, Service *s, uint64_t now_ns) {

@@ -54,7 +54,7 @@ void core_init(Core *c, Strategy strategy, const uint32_t *weights, size_t n) {
                 .leases = 16384, .leases_per_user = 12000, .services = 10000, .nodes = 20000, .nodes_per_service = 10000,
         };
 
-        *c = (Core) { .now = 1000 * SEC };
+        *c = (Core) { .now = 1000 * SEC, .strategy = _STRATEGY_INVALID };
         assert_int_equal(router_new(&c->router, &limits, 1, c->now, UTC_NS), 0);
         core_add_service(c, "s", strategy, weights, n);
         core_apply(c);
@@ -83,6 +83,7 @@ RouteRequest core_request(void) {
 int core_route(Core *c) {
         RouteRequest q = core_request();
 
+        q.strategy = c->strategy;
         return router_route(c->router, &q, c->now, &c->d, &c->refusal);
 }
 

@@ -20,6 +20,7 @@ typedef struct Core {
         Router *router;
         Settings settings;
         uint64_t now;
+        Strategy strategy; /* asked for by core_route(); default: the service's, or what a scenario makes of it */
         Decision d;
         RouteRefusal refusal;
         Settlement settlement;

@@ -201,6 +201,7 @@ static void test_cooldown(void **state) {
         Core c;
 
         core_init(&c, ROUND_ROBIN, NULL, 2);
+        c.strategy = ROUND_ROBIN; /* whatever scenario this is */
         assert_string_equal(core_choose(&c), "a");
         o.retry_after_ns = 10 * SEC;
         assert_int_equal(router_report(c.router, c.d.id, UID, false, &o, c.now, &c.settlement), 0);
@@ -230,6 +231,7 @@ static void test_operation_scope(void **state) {
 
         core_init(&c, ROUND_ROBIN, NULL, 2);
         q.operation = "geocode";
+        q.strategy = ROUND_ROBIN;
         assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
         assert_string_equal(c.d.node, "s/a");
         o.scope = PM_SCOPE_OPERATION;

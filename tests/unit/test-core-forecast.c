@@ -120,6 +120,7 @@ static void test_hybrid_leader_holds(void **state) {
         Core c;
 
         core_init(&c, HYBRID_OPTIMIZATION, NULL, 2);
+        c.strategy = HYBRID_OPTIMIZATION; /* whatever scenario this is */
         core_service(&c)->nodes[0].cost_per_request = core_service(&c)->nodes[1].cost_per_request = CENT;
         core_apply(&c);
         for (int i = 0; i < 20; i++, c.now += 100 * MS)

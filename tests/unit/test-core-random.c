@@ -15,6 +15,7 @@ typedef struct Storm {
         unsigned n_open;
         uint64_t probes[64];
         unsigned n_probes;
+        bool emergency; /* the cap was raised at some time */
 } Storm;
 
 static uint64_t draw(Storm *s, uint64_t n) {
@@ -146,11 +147,40 @@ static void do_state(Storm *s) {
         router_set_probing(s->core.router, draw(s, 4), s->core.now);
 }
 
+static void do_scenario(Storm *s) {
+        static const char *const services[] = { NULL, "s", "t", "none" };
+        ScenarioView v;
+        size_t i = 0;
+
+        if (draw(s, 2) && router_n_scenarios(s->core.router) > 0) {
+                router_scenario(s->core.router, draw(s, router_n_scenarios(s->core.router)), s->core.now, &v);
+                router_scenario_resolve(s->core.router, v.id, NULL, s->core.now, &i);
+        } else /* no emergency, which would raise the cap that is checked */
+                router_scenario_open(s->core.router, (ScenarioType) draw(s, CASCADING_FAILURE), services[draw(s, 4)], NULL, 0,
+                                     (int) draw(s, _SEVERITY_MAX + 1) - 1, NULL, s->core.now, &i);
+}
+
+/* At most one live scenario of a type for a service. */
+static void check_scenarios(Storm *s) {
+        for (size_t i = 0; i < router_n_scenarios(s->core.router); i++) {
+                ScenarioView a, b;
+
+                router_scenario(s->core.router, i, s->core.now, &a);
+                for (size_t k = 0; k < i && a.state != SCENARIO_RESOLVED; k++) {
+                        router_scenario(s->core.router, k, s->core.now, &b);
+                        assert_false(b.state != SCENARIO_RESOLVED && a.type == b.type && !a.service_name == !b.service_name &&
+                                     (!a.service_name || streq(a.service_name, b.service_name)));
+                }
+        }
+}
+
 static void check(Storm *s) {
         Money cap = s->core.settings.services[0].max_cost_per_hour;
         ServiceStatus status = core_status(&s->core);
 
         core_assert_money(&s->core);
+        if (status.optimization_strategy == EMERGENCY_MODE || s->emergency)
+                s->emergency = true, cap *= 3;
         assert_true(status.spend_hour + status.reserved <= cap);
         for (size_t i = 0; i < status.n_nodes; i++) {
                 NodeStatus n;
@@ -182,7 +212,11 @@ static void storm(uint64_t seed, unsigned operations) {
                 case 1:
                         do_state(&s);
                         break;
-                case 2 ... 5:
+                case 2:
+                        if (draw(&s, 20) == 0)
+                                do_scenario(&s);
+                        break;
+                case 3 ... 5:
                         do_probe(&s);
                         break;
                 case 6 ... 20:
@@ -197,6 +231,8 @@ static void storm(uint64_t seed, unsigned operations) {
                 do_effects(&s);
                 if (i % 16 == 0)
                         check(&s);
+                if (i % 4096 == 0)
+                        check_scenarios(&s);
         }
         check(&s);
         core_done(&s.core);

@@ -168,6 +168,7 @@ static void test_apply_keeps_what_keeps_its_name(void **state) {
         Core c;
 
         core_init(&c, ROUND_ROBIN, NULL, 3);
+        c.strategy = ROUND_ROBIN;
         for (int i = 0; i < 5; i++)
                 core_call_node(&c, "b", PM_SERVICE_UNAVAILABLE);
         core_choose(&c);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The six optimization strategies: which one answers a scenario, and what each makes the router do while it lives. */
+#include <stdio.h>
+
+#include "basic/macro.h"
+#include "daemon/core/router-private.h"
+
+#define TRIAL_SHARE 0.25
+
+const OverridesOf overrides_none = {
+        .strategy = _STRATEGY_INVALID, .priority = -1, .tier = TIER_NORMAL, .trial_share = TRIAL_SHARE, .explore = true,
+};
+
+const OverridesOf overrides_of[_OPTIMIZATION_STRATEGY_MAX] = {
+        /* The cheapest that works, and no experiments. */
+        [COST_MINIMIZATION] = { .strategy = COST_OPTIMIZED, .priority = PRIORITY_COST, .tier = TIER_NORMAL,
+                                .trial_share = TRIAL_SHARE },
+        /* Latency first; it may cost more. */
+        [PERFORMANCE_OPTIMIZATION] = { .strategy = LEAST_RESPONSE_TIME, .priority = PRIORITY_PERFORMANCE, .tier = TIER_ELEVATED,
+                                       .trial_share = TRIAL_SHARE, .explore = true },
+        /* Spread over all that work, and look more often whether others work again. */
+        [AVAILABILITY_FIRST] = { .strategy = HEALTH_BASED, .priority = PRIORITY_AVAILABILITY, .tier = TIER_ELEVATED,
+                                 .trial_share = 2 * TRIAL_SHARE, .explore = true },
+        [BALANCED] = { .strategy = HYBRID_OPTIMIZATION, .priority = -1, .tier = TIER_ELEVATED,
+                       .trial_share = TRIAL_SHARE, .explore = true },
+        /* The probability of success above all, and nothing is tried out on a paying call. */
+        [REVENUE_PROTECTION] = { .strategy = HYBRID_OPTIMIZATION, .priority = PRIORITY_REVENUE, .tier = TIER_EMERGENCY,
+                                 .trial_share = TRIAL_SHARE / 5 },
+        /* Everything that there is. */
+        [EMERGENCY_MODE] = { .strategy = HEALTH_BASED, .priority = PRIORITY_AVAILABILITY, .tier = TIER_EMERGENCY,
+                             .trial_share = 2 * TRIAL_SHARE, .drained_too = true, .emergency_limits = true, .panic = true },
+};
+
+OptimizationStrategy optimization_for(ScenarioType type, Priority priority, Severity severity) {
+        switch (type) {
+        case EMERGENCY_SCENARIO:
+                return EMERGENCY_MODE;
+        case CASCADING_FAILURE:
+                if (severity == SEVERITY_CRITICAL)
+                        return EMERGENCY_MODE;
+                return priority == PRIORITY_REVENUE ? REVENUE_PROTECTION : AVAILABILITY_FIRST;
+        case COST_OVERRUN:
+        case BUDGET_EXHAUSTION:
+                return priority == PRIORITY_REVENUE ? BALANCED : COST_MINIMIZATION;
+        case PERFORMANCE_DEGRADATION:
+                if (priority == PRIORITY_COST)
+                        return BALANCED;
+                return priority == PRIORITY_REVENUE ? REVENUE_PROTECTION : PERFORMANCE_OPTIMIZATION;
+        case RATE_LIMIT_EXCEEDED:
+                return BALANCED;
+        default:
+                if (priority == PRIORITY_REVENUE)
+                        return REVENUE_PROTECTION;
+                return priority == PRIORITY_COST && severity < SEVERITY_HIGH ? BALANCED : AVAILABILITY_FIRST;
+        }
+}
+
+/* When scenarios collide the more severe one wins, then the one whose answer goes further. */
+static const uint8_t rank[_OPTIMIZATION_STRATEGY_MAX] = {
+        [COST_MINIMIZATION] = 0, [BALANCED] = 1, [PERFORMANCE_OPTIMIZATION] = 2,
+        [AVAILABILITY_FIRST] = 3, [REVENUE_PROTECTION] = 4, [EMERGENCY_MODE] = 5,
+};
+
+static bool outranks(const Scenario *a, const Scenario *b) {
+        return !b || a->severity > b->severity || (a->severity == b->severity && rank[a->strategy] > rank[b->strategy]);
+}
+
+static void tell(Router *r, Service *s, const Scenario *was, const Scenario *winner, const Scenario *loser, uint64_t now_ns) {
+        Event *e = effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, winner ? winner->severity : SEVERITY_LOW, now_ns);
+        const char *from = was ? enum_to_string(&optimization_strategy_names, (int) was->strategy) : NULL;
+        int k;
+
+        if (!e)
+                return;
+        e->service_name = s->settings.name;
+        e->from = from;
+        if (!winner) {
+                snprintf(e->message, sizeof(e->message), "%s: %s is taken back; its own settings are in force again",
+                         s->settings.name, from);
+                return;
+        }
+        e->to = enum_to_string(&optimization_strategy_names, (int) winner->strategy);
+        k = snprintf(e->message, sizeof(e->message), "%s: %s is in force because of %s (%s)", s->settings.name, e->to,
+                     enum_to_string(&scenario_type_names, (int) winner->type),
+                     enum_to_string(&severity_names, (int) winner->severity));
+        if (loser)
+                snprintf(e->message + k, sizeof(e->message) - (size_t) k, ", which outranks %s",
+                         enum_to_string(&scenario_type_names, (int) loser->type));
+}
+
+static void optimize_service(Router *r, Service *s, uint64_t now_ns) {
+        Scenario *winner = NULL, *loser = NULL, *was = s->scenario;
+        int strategy_was = s->optimization;
+
+        for (uint32_t i = 0; i < SCENARIOS_MAX && i < r->n_scenarios; i++) {
+                Scenario *x = &r->scenarios[i];
+
+                if (!scenario_is_live(x) || (x->service != s && x->service_name[0]))
+                        continue;
+                if (outranks(x, winner)) {
+                        loser = winner;
+                        winner = x;
+                } else if (outranks(x, loser))
+                        loser = x;
+        }
+        s->scenario = winner;
+        s->optimization = winner ? (int) winner->strategy : -1;
+        s->overrides = winner ? &overrides_of[winner->strategy] : &overrides_none;
+        s->budget.by_scenario = s->overrides->emergency_limits;
+        if (s->optimization == strategy_was)
+                return;
+        if (strategy_was < 0)
+                was = NULL;
+        else if (was && (int) was->strategy != strategy_was)
+                was = NULL;
+        tell(r, s, was, winner, loser && winner && loser->strategy != winner->strategy ? loser : NULL, now_ns);
+        if (winner)
+                scenario_note(r, winner, STEP_ROUTING_DECISION, "%s is in force for %s",
+                              enum_to_string(&optimization_strategy_names, (int) winner->strategy), s->settings.name);
+}
+
+void optimize(Router *r, Service *s, uint64_t now_ns) {
+        if (s)
+                optimize_service(r, s, now_ns);
+        else
+                for (uint32_t i = 0; i < r->n_services; i++)
+                        optimize_service(r, r->services[i], now_ns);
+}
