@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "basic/json-plain.h"
 #include "basic/json.h"
 #include "basic/macro.h"
 
@@ -116,8 +117,7 @@ static int read_string(JsonReader *r, JsonValue *ret) {
         bool escaped = false;
 
         for (;;) {
-                while (p < r->end && (unsigned char) *p >= 0x20 && (unsigned char) *p < 0x80 && *p != '"' && *p != '\\')
-                        p++;
+                p += json_plain_prefix(p, (size_t) (r->end - p));
                 if (p >= r->end)
                         return -ENODATA;
                 if (*p == '"')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "basic/json-plain.h"
 #include "basic/json.h"
 #include "basic/macro.h"
 
@@ -34,14 +35,6 @@ void json_write(JsonWriter *w, const char *text, size_t n) {
         w->size += n;
 }
 
-/* How many bytes at p stand for themselves inside quotes: 0 if the first does not. */
-static size_t plain_prefix(const unsigned char *p) {
-        size_t n = 0;
-        while (p[n] >= 0x20 && p[n] < 0x7F && p[n] != '"' && p[n] != '\\')
-                n++;
-        return n;
-}
-
 size_t utf8_multibyte(const char *s) {
         const unsigned char *p = (const unsigned char *) s;
         size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
@@ -55,32 +48,38 @@ size_t utf8_multibyte(const char *s) {
         return n;
 }
 
-void json_write_string(JsonWriter *w, const char *s) {
-        const unsigned char *p = (const unsigned char *) s;
+/* One character that cannot stand as it is, or a sequence of UTF-8; returns its length in s. */
+static size_t write_special(JsonWriter *w, const char *s) {
+        size_t n = utf8_multibyte(s);
+        char escape[8];
 
+        if (n > 0) {
+                json_write(w, s, n);
+                return n;
+        }
+        if (*s == '"' || *s == '\\')
+                snprintf(escape, sizeof(escape), "\\%c", *s);
+        else if (*s == '\n')
+                memcpy(escape, "\\n", 3);
+        else
+                snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char) *s >= 0x80 ? 0xFFFD : *s);
+        json_write(w, escape, strlen(escape));
+        return 1;
+}
+
+void json_write_string(JsonWriter *w, const char *s) {
         if (!s) {
                 json_write_literal(w, "null");
                 return;
         }
         json_write_literal(w, "\"");
-        while (*p) {
-                size_t n = plain_prefix(p);
-                if (n == 0 && *p >= 0x80)
-                        n = utf8_multibyte((const char *) p);
-                if (n > 0) {
-                        json_write(w, (const char *) p, n);
-                        p += n;
-                        continue;
-                }
-                char escape[8];
-                if (*p == '"' || *p == '\\')
-                        snprintf(escape, sizeof(escape), "\\%c", *p);
-                else if (*p == '\n')
-                        memcpy(escape, "\\n", 3);
-                else
-                        snprintf(escape, sizeof(escape), "\\u%04x", *p >= 0x80 ? 0xFFFD : *p);
-                json_write(w, escape, strlen(escape));
-                p++;
+        for (size_t left = strlen(s); left > 0;) {
+                size_t n = json_plain_prefix(s, left);
+                json_write(w, s, n);
+                if (n < left)
+                        n += write_special(w, s + n);
+                s += n;
+                left -= n;
         }
         json_write_literal(w, "\"");
 }

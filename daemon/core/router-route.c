@@ -152,12 +152,38 @@ static void explain(Router *r, Filter *f, const Choice *c, Decision *d) {
         d->candidates = r->candidates;
 }
 
-size_t decision_reason(const Decision *d, char buffer[DECISION_REASON_MAX]) {
-        int n = snprintf(buffer, DECISION_REASON_MAX, "%s chose it from %u of %u nodes: %s, health %.0f",
-                         enum_to_string(&strategy_names, (int) d->strategy), d->n_eligible, d->n_nodes, d->cause,
-                         d->health_score);
+static char *put_text(char *p, const char *end, const char *s) {
+        while (*s && p < end)
+                *p++ = *s++;
+        return p;
+}
 
-        return MIN((size_t) n, (size_t) DECISION_REASON_MAX - 1);
+static char *put_number(char *p, const char *end, uint32_t v) {
+        char digits[10], *d = digits + sizeof(digits);
+
+        do
+                *--d = (char) ('0' + v % 10);
+        while (v /= 10);
+        while (d < digits + sizeof(digits) && p < end)
+                *p++ = *d++;
+        return p;
+}
+
+/* Made for each decision, and several times faster than printf. */
+size_t decision_reason(const Decision *d, char buffer[DECISION_REASON_MAX]) {
+        const char *end = buffer + DECISION_REASON_MAX - 1;
+        char *p = put_text(buffer, end, enum_to_string(&strategy_names, (int) d->strategy));
+
+        p = put_text(p, end, " chose it from ");
+        p = put_number(p, end, d->n_eligible);
+        p = put_text(p, end, " of ");
+        p = put_number(p, end, d->n_nodes);
+        p = put_text(p, end, " nodes: ");
+        p = put_text(p, end, d->cause);
+        p = put_text(p, end, ", health ");
+        p = put_number(p, end, (uint32_t) (CLAMP(d->health_score, 0.0, 100.0) + 0.5));
+        *p = 0;
+        return (size_t) (p - buffer);
 }
 
 static int refuse_budget(const Router *r, Budget *b, BudgetLimit limit, RouteRefusal *ret) {
