@@ -75,8 +75,6 @@ static const Rule rules[] = {
         { BECAUSE("SERVICE_DISABLED"), NOT_ALLOWED },
         { BECAUSE("API_KEY_SERVICE_BLOCKED"), NOT_ALLOWED },
         { 400, 499, ERROR_STATUS, MATCH_EQUAL, "ACCESS_NOT_CONFIGURED", NOT_ALLOWED },
-        { 400, 499, ERROR_STATUS, MATCH_EQUAL, "PERMISSION_DENIED", BAD_KEY },
-        { 400, 499, ERROR_STATUS, MATCH_EQUAL, "UNAUTHENTICATED", BAD_KEY },
 
         /* An error inside of a success: a stream that had begun. */
         { ERROR("INVALID_ARGUMENT"), BAD_REQUEST },

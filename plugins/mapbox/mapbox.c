@@ -33,7 +33,6 @@ static const Rule rules[] = {
         { 200, 299, CODE, MATCH_PRESENT, NULL, NO_RESULT },
 
         { 400, 499, CODE, MATCH_EQUAL, "INVALID_TOKEN", BAD_TOKEN },
-        { 400, 428, CODE, MATCH_EQUAL, "InvalidToken", BAD_TOKEN },
 };
 
 ASSERT_VENDOR_TABLES(fields, rules);
