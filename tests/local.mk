@@ -47,7 +47,7 @@ endif
 EXTRA_DIST += \
 	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/parts.py tests/harness/process.py \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
-	tests/integration/test_prober.py tests/integration/test_probes.py
+	tests/integration/test_prober.py tests/integration/test_probes.py tests/integration/test_show.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \

@@ -55,6 +55,7 @@ class Traffic:
         self.ok = self.saved = self.failed = 0  # calls that worked at once, after a fallback, and not at all
         self.refused = collections.Counter()    # errors of the daemon, by name
         self.trouble = []                       # what must never happen: an exception in the caller
+        self.decisions = collections.Counter()  # by node; every one of them is reported
         self.recent = collections.deque()       # (time, node) of decisions, for the shares
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -123,6 +124,7 @@ class Traffic:
     def _decided(self, node):
         with self.lock:
             self.recent.append((time.monotonic(), node))
+            self.decisions[node] += 1
 
     def shares(self, seconds=2.0):
         """{node: its part of its service's decisions in the last seconds}."""

@@ -134,14 +134,17 @@ def judge(at_end, traffic):
     ]
 
 
-def show_faces(stage, view):
+def show_faces(stage, view, traffic):
     """The closing scene: the same facts through every face."""
     # A report sent one way is committed soon after; then nothing is open any more.
     with Client(stage.daemon.socket) as c:
         wait_for(lambda: all(n["inFlight"] == 0 for s in c.call("GetSystemStatus")["services"] for n in s["nodes"]),
                  "every decision is reported")
     facts = faces.compare(stage.daemon.socket, stage.bus, stage.snmpd)
-    view.say("\nThe same on the socket, on D-Bus and through SNMP:\n\n"
+    calls = {name: f["calls"] for name, f in facts.items() if f["calls"]}
+    if calls != dict(traffic.decisions):
+        raise Failed(f"the callers made {dict(traffic.decisions)}, pointsmand counted {calls}")
+    view.say("\nThe same on the socket, on D-Bus and through SNMP, and what the callers did:\n\n"
              f"  {'NODE':<20} {'CALLS':>7} {'FAILURES':>9} {'SPENT THIS HOUR $':>18}  STATE")
     for name, f in facts.items():
         view.say(f"  {name:<20} {f['calls']:>7} {f['failures']:>9} {f['spendHour'] / 1e6:>18.6f}  {f['administrativeState']}")
@@ -173,7 +176,7 @@ def perform(stage, view, seconds):
             raise
     finally:
         traffic.stop()
-    show_faces(stage, view)
+    show_faces(stage, view, traffic)
     for good, text in verdicts:
         view.say(f"  {'yes' if good else 'NO '}  {text}")
     return all(good for good, _ in verdicts)
