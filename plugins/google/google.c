@@ -86,11 +86,15 @@ static const Rule rules[] = {
 
 ASSERT_VENDOR_TABLES(fields, rules);
 
-/* Prices as of 2026; those that nobody could confirm are left to the operator. */
+/*
+ * What other maps can do has the same name there. Prices as of 2026; those that nobody could confirm are left to the
+ * operator.
+ */
 static const struct pm_operation operations[] = {
         { "geocode", "GET", "/maps/api/geocode/json", "request", true, KEYS("results", "status"), 5000, 10000 },
+        { "reverse_geocode", "GET", "/maps/api/geocode/json", "request", true, KEYS("results", "status"), 5000, 10000 },
         { "directions", "GET", "/maps/api/directions/json", "request", true, KEYS("routes", "status"), -1, 0 },
-        { "distance_matrix", "GET", "/maps/api/distancematrix/json", "element", true, KEYS("rows", "status"), -1, 0 },
+        { "matrix", "GET", "/maps/api/distancematrix/json", "element", true, KEYS("rows", "status"), -1, 0 },
         { "elevation", "GET", "/maps/api/elevation/json", "request", true, KEYS("results", "status"), -1, 0 },
         { "timezone", "GET", "/maps/api/timezone/json", "request", true, KEYS("status", "timeZoneId"), -1, 0 },
         { "place_details", "GET", "/maps/api/place/details/json", "request", true, KEYS("result", "status"), -1, 0 },
