@@ -21,7 +21,7 @@ static void print_event(Ctl *c, const json_t *event) {
         if (!time || !severity || !about || !message || !type)
                 return;
         bool said = streq(about, "-") || strncmp(message, about, strlen(about)) == 0;
-        if (asprintf(&line, "%s%s%s (%s %.0f)", said ? "" : about, said ? "" : ": ", message, type,
+        if (asprintf(&line, "%s%s%s (%s#%.0f)", said ? "" : about, said ? "" : ": ", message, type,
                      json_number_value(json_at(event, "serial"))) < 0)
                 return;
         print_styled(t, STYLE_DIM, time);

@@ -55,14 +55,17 @@ static void screen_leave(void) {
 
 /* As much of the text as there are lines, each overwriting what was there: no flicker. */
 static void screen_draw(const char *text, unsigned lines) {
+        unsigned i = 0;
+
         fputs("\033[H", stdout);
-        for (unsigned i = 0; i < lines && *text; i++) {
+        for (; i < lines && *text; i++) {
                 size_t n = strcspn(text, "\n");
                 /* Erased first: behind a full line the cursor still stands on its last character. */
                 printf("%s\033[2K%.*s", i > 0 ? "\r\n" : "", (int) n, text);
                 text += n + (text[n] == '\n');
         }
-        fputs("\033[J", stdout);
+        if (i < lines)
+                fputs("\r\n\033[J", stdout);
         fflush(stdout);
 }
 

@@ -52,7 +52,7 @@ struct Command {
         const char *name;
         const char *arguments; /* as in the help: "SERVICE [FILE]"; "..." behind one: more of them */
         const char *group;     /* a heading of the help; NULL: hidden */
-        const char *help;      /* one line, of an imperative mood */
+        const char *help;      /* one line: "list the services" */
         const char *details;   /* more, or NULL */
         const char *example;
         const CommandOption *options; /* ended by one without a name; or NULL */

@@ -14,10 +14,10 @@ static const struct {
         { POINTSMAN_INTERFACE ".NoSuchDecision",
           "there is no open decision \"{decision}\": it is unknown, expired, reported already, or another user's" },
         { POINTSMAN_INTERFACE ".NoSuchScenario", "there is no scenario \"{id}\"" },
-        { POINTSMAN_INTERFACE ".NoUsableNode", "service \"{serviceName}\" has no usable node: {reason}; try again in {retryAfterMs}" },
+        { POINTSMAN_INTERFACE ".NoUsableNode", "no node of service \"{serviceName}\" can be used", "{reason}" },
         { POINTSMAN_INTERFACE ".BudgetExhausted",
           "the budget of service \"{serviceName}\" is used up ({limit}); it resets in {resetsInMs}" },
-        { POINTSMAN_INTERFACE ".RateLimited", "too many requests; try again in {retryAfterMs}" },
+        { POINTSMAN_INTERFACE ".RateLimited", "too many requests" },
         { POINTSMAN_INTERFACE ".InvalidConfiguration", "{field}: {reason}" },
         { POINTSMAN_INTERFACE ".Busy", "the daemon is busy: {reason}" },
         { "org.varlink.service.InvalidParameter", "parameter \"{parameter}\" is missing or not allowed",
@@ -97,8 +97,9 @@ static void append_sentence(JsonWriter *w, const char *sentence, const char *par
 
 char *error_sentence(const char *name, const char *parameters) {
         const char *sentence = NULL;
+        JsonValue reason, wait;
         JsonWriter w = {};
-        JsonValue reason;
+        int64_t ms;
         bool reasoned = find(parameters, "reason", 6, &reason) && reason.type == JSON_STRING && reason.size > 0;
 
         for (size_t i = 0; i < ELEMENTSOF(sentences); i++)
@@ -115,10 +116,14 @@ char *error_sentence(const char *name, const char *parameters) {
                         json_write(&w, parameters, strlen(parameters));
                 }
         }
-        /* The daemon may say why, also where the error as such has no such field. */
+        /* The daemon may say why and for how long, also where the error as such has no such field. */
         if (sentence && reasoned && !strstr(sentence, "{reason}")) {
                 json_write_literal(&w, ": ");
                 append_field(&w, parameters, "reason", 6);
+        }
+        if (sentence && find(parameters, "retryAfterMs", 12, &wait) && json_int64(&wait, &ms) >= 0 && ms > 0) {
+                json_write_literal(&w, "; try again in ");
+                append_duration(&w, ms);
         }
         json_write(&w, "", 1);
         return w.data;

@@ -309,7 +309,7 @@ def test_events_follow(script, ctl):
     s = script(Subscribe=[{"event": event}, {"event": event | {"serial": 8}}])
     done = ctl(s, "events", "--type", "circuit_changed", "--service", "maps", "--severity", "low", "--since", "6")
     assert s.asked == [("Subscribe", {"types": ["circuit_changed"], "serviceName": "maps", "minSeverity": "low", "since": 6})]
-    assert done.stdout.count("maps/here: opened after 5 failures (circuit_changed 7)") == 1
+    assert done.stdout.count("maps/here: opened after 5 failures (circuit_changed#7)") == 1
     assert done.returncode == 3 and "hung up" in done.stderr
     done = ctl(s, "events", "--json")
     assert [json.loads(line)["serial"] for line in done.stdout.splitlines()] == [7, 8]
