@@ -31,7 +31,7 @@ struct Changes {
         uint64_t activity; /* when the last round began */
         unsigned quiet, round;
         bool expected;  /* something happened that counters may not show */
-        bool announce;  /* false in the first round: nothing is news then */
+        bool announce;  /* false in the first round, when nothing is news */
         bool at_work, full;
         size_t service, node; /* where the round goes on */
         bool in_service;      /* the service itself has been looked at */
@@ -212,11 +212,11 @@ static void end_round(Changes *c) {
         c->announce = true;
 }
 
-static void go_on(Changes *c, uint64_t now_ns) {
+static void go_on(Changes *c, uint64_t now_ns, size_t objects_max) {
         Router *router = api_router(c->bus->api);
         View view;
 
-        for (unsigned left = OBJECTS_PER_TICK; left > 0; left--) {
+        for (size_t n = 0; n < objects_max; n++) {
                 if (c->service >= router_n_services(router)) {
                         end_round(c);
                         return;
@@ -239,7 +239,13 @@ static void go_on(Changes *c, uint64_t now_ns) {
         }
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+static int schedule(Changes *c, uint64_t after_us) {
+        int r = sd_event_source_set_time_relative(c->timer, after_us);
+
+        return r < 0 ? r : sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         Changes *c = userdata;
         uint64_t now_ns = bus_now_ns();
 
@@ -247,11 +253,10 @@ static int on_tick(sd_event_source *source, uint64_t usec _unused_, void *userda
         if (!c->at_work && (c->expected || c->quiet >= QUIET_TICKS_MAX || activity(c) != c->activity))
                 begin_round(c, now_ns);
         if (c->at_work) {
-                go_on(c, now_ns);
+                go_on(c, now_ns, OBJECTS_PER_TICK);
                 api_dispatch_effects(c->bus->api, now_ns); /* looking brings what is looked at up to date */
         }
-        int r = sd_event_source_set_time_relative(source, TICK_US);
-        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return schedule(c, TICK_US);
 }
 
 /* ---- life ---- */
@@ -262,7 +267,7 @@ int changes_new(Changes **ret, Bus *b) {
         if (!c)
                 return -ENOMEM;
         c->bus = b;
-        /* Half a second early or late is no matter: the kernel may wake us together with others. */
+        /* A little early or late is no matter: the kernel may wake us together with others. */
         int r = sd_event_add_time_relative(b->event, &c->timer, CLOCK_BOOTTIME, 0, TICK_US / 5, on_tick, c);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
@@ -284,15 +289,15 @@ Changes *changes_free(Changes *c) {
         return NULL;
 }
 
-static void tick_now(Changes *c) {
-        (void) sd_event_source_set_time_relative(c->timer, 0);
-        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-}
-
 void changes_start(Changes *c) {
-        c->expected = true;
+        uint64_t now_ns = bus_now_ns();
+
+        /* All at once, before anybody on this bus can have seen an object: whatever comes later is news to somebody. */
         c->announce = false;
-        tick_now(c);
+        c->expected = true;
+        begin_round(c, now_ns);
+        go_on(c, now_ns, SIZE_MAX);
+        (void) schedule(c, TICK_US);
 }
 
 void changes_stop(Changes *c) {
@@ -310,5 +315,5 @@ void changes_expect(Changes *c, bool at_once) {
                 return;
         /* What a round under way has passed may be gone. */
         c->at_work = false;
-        tick_now(c);
+        (void) schedule(c, 0);
 }

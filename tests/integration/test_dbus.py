@@ -3,13 +3,16 @@
 
 import json
 import os
+import signal
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import dbus
 import dbus.bus
+import dbus.lowlevel
 import pytest
 
-from harness import process
+from harness import parts, process
 from harness.varlink import VarlinkError
 
 NAME = "org.pointsman.Pointsman1"
@@ -359,3 +362,221 @@ def test_properties(on_bus, client):
     managed = s.call(OBJECT_MANAGER, "GetManagedObjects")
     assert plain(managed[PATH + "/node/stripe/us_2deast"][NAME + ".Node"])["Url"] == "https://us.test"
     assert s.get(PATH, MANAGER, "Version") == c.call("GetSystemStatus")["status"]["version"]
+
+
+# ---- what comes by itself ----
+
+def break_node(c, node, times=5):
+    others = [n for n in ("stripe/us-east", "stripe/eu-west") if n != node]
+    for _ in range(times):
+        c.call("Report", decision=c.call("Route", serviceName="stripe", exclude=others)["decision"]["id"], httpStatus=503)
+
+
+def test_a_breaker_opens(on_bus, client, monitor):
+    d, _ = on_bus()
+    path = PATH + "/node/stripe/us_2deast"
+    break_node(client(d), "stripe/us-east")
+    serial, time, severity, service, node, message, data = monitor.wait_signal(MANAGER, "CircuitChanged")[0]
+    assert serial > 0 and time.endswith("Z") and severity == "high" and (service, node) == ("stripe", "stripe/us-east") and message
+    assert data["from"]["data"] == "closed" and data["to"]["data"] == "open"
+    interface, changed, invalidated = monitor.wait_signal(PROPERTIES, "PropertiesChanged", path, lambda _, c, __: "Circuit" in c)[0]
+    assert interface == NAME + ".Node" and invalidated == []
+    assert changed["Failures"]["data"] == 5 and changed["Verdicts"]["data"] == {"service_unavailable": 5}
+    assert not {"Node", "Url", "Weight", "CooldownMs"} & set(changed), "only what changed, and what is announced to change"
+    monitor.wait_signal(PROPERTIES, "PropertiesChanged", PATH + "/service/stripe", lambda _, c, __: c.get("Failures", {}).get("data") == 5)
+    monitor.wait_signal(PROPERTIES, "PropertiesChanged", PATH, lambda _, c, __: "Health" in c or "Failures" in c)
+    assert not [m for m in monitor.messages() if m.get("path") == PATH + "/node/geo_2dmaps/here"], "nothing happened there"
+
+
+def test_changes_are_told_together(on_bus, client, monitor):
+    d, _ = on_bus()
+    c = client(d)
+    for _ in range(500):
+        c.call("Report", decision=c.call("Route", serviceName="stripe")["decision"]["id"], httpStatus=200)
+    told = monitor.wait_signal(PROPERTIES, "PropertiesChanged", PATH + "/service/stripe",
+                               lambda _, c, __: c.get("Decisions", {}).get("data") == 500)
+    assert len(told) == 1
+    seen = [m for m in monitor.messages() if m.get("path") == PATH + "/service/stripe"]
+    spent = (seen[-1]["timestamp-realtime"] - seen[0]["timestamp-realtime"]) / 1e6
+    assert len(seen) <= 2 + spent / 0.5
+
+
+def test_objects_come_and_go(on_bus, monitor):
+    d, s = on_bus()
+    services = {name: dict(details) for name, details in CONFIG["services"].items()}
+    del services["geo-maps"]
+    services["stripe"]["nodes"] = {"us-east": CONFIG["services"]["stripe"]["nodes"]["us-east"],
+                                   "ap-south": {"provider": "stripe", "url": "https://ap.test"}}
+    with open(d.config, "w", encoding="utf-8") as f:
+        f.write(parts.libconfig_file({"services": services}))
+    s.manager("Reload")
+    path, interfaces = monitor.wait_signal(OBJECT_MANAGER, "InterfacesAdded")[0]
+    assert path == PATH + "/node/stripe/ap_2dsouth"
+    assert interfaces[NAME + ".Node"]["Url"]["data"] == "https://ap.test"
+    gone = PATH + "/service/geo_2dmaps"
+    monitor.wait_signal(OBJECT_MANAGER, "InterfacesRemoved", wanted=lambda path, _: path == gone)
+    removed = {m["payload"]["data"][0]: m["payload"]["data"][1] for m in monitor.messages() if m.get("member") == "InterfacesRemoved"}
+    assert removed == {gone: [NAME + ".Service"], PATH + "/node/geo_2dmaps/here": [NAME + ".Node"],
+                       PATH + "/node/stripe/eu_2dwest": [NAME + ".Node"]}
+    changed = monitor.wait_signal(PROPERTIES, "PropertiesChanged", PATH + "/service/stripe", lambda _, c, __: "Nodes" in c)[0][1]
+    assert changed["Nodes"]["data"] == [PATH + "/node/stripe/us_2deast", PATH + "/node/stripe/ap_2dsouth"]
+    assert s.error("GetAll", "s", "", interface=PROPERTIES, path=gone)[0].endswith("UnknownObject")
+    message = monitor.wait_signal(MANAGER, "ConfigurationChanged")[0][5]
+    assert "reloaded" in message
+
+
+# ---- who may ----
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as another user")
+
+
+def busctl(bus, *arguments_, user=NOBODY, check=True):
+    """Calls as another user."""
+    done = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "busctl", "--address", bus.address,
+                           "--json=short", *arguments_], capture_output=True, text=True, timeout=20, check=False)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def open_dir(run_dir):
+    """The test's folder, where other users can get to the bus."""
+    os.chmod(run_dir, 0o755)
+
+
+@as_root
+def test_roles(open_dir, on_bus, bus):
+    d, s = on_bus(CONFIG | {"access": {"admin": ["nosuchgroup"]}})
+    decision = json.loads(busctl(bus, "call", NAME, PATH, MANAGER, "Route", "sa{sv}", "stripe", "0").stdout)["data"][0]
+    for call in (("SetNodeState", "ss", "stripe/us-east", "disabled"), ("Reload",)):
+        denied = busctl(bus, "call", NAME, PATH, MANAGER, *call, check=False)
+        assert denied.returncode != 0 and f"You may not call {call[0]}" in denied.stderr
+    assert s.get(PATH + "/node/stripe/us_2deast", NAME + ".Node", "AdministrativeState") == "enabled"
+    taken = busctl(bus, "call", NAME, PATH, MANAGER, "Report", "sa{sv}", decision, "1", "httpStatus", "u", "200", user=1, check=False)
+    assert "another user's" in taken.stderr
+    busctl(bus, "call", NAME, PATH, MANAGER, "Report", "sa{sv}", decision, "1", "httpStatus", "u", "200")
+
+
+@as_root
+def test_who_may_not_even_look(open_dir, on_bus, bus):
+    on_bus(CONFIG | {"access": {"viewer": ["root"], "client": ["root"]}})
+    for interface, *call in ((MANAGER, "GetHealth"), (PROPERTIES, "GetAll", "s", MANAGER), (OBJECT_MANAGER, "GetManagedObjects"),
+                             ("org.freedesktop.DBus.Introspectable", "Introspect"), (MANAGER, "Dance")):
+        denied = busctl(bus, "call", NAME, PATH, interface, *call, check=False)
+        assert "You may not call" in denied.stderr, call
+
+
+FLOOD = """
+import os, sys
+import dbus.bus, dbus.lowlevel
+bus = dbus.bus.BusConnection(sys.argv[1])
+for i in range(int(sys.argv[2])):
+    message = dbus.lowlevel.MethodCallMessage("{name}", "{path}", "{manager}", "GetHealth")
+    bus.send_message(message)
+bus.flush()
+try:
+    bus.call_blocking("{name}", "{path}", "{manager}", "GetHealth", "", ())
+    print("served")
+except dbus.DBusException as e:
+    print(e.get_dbus_name())
+""".format(name=NAME, path=PATH, manager=MANAGER)
+
+
+@as_root
+def test_a_flood_is_held_back_for_its_user_alone(open_dir, on_bus, bus, wait_for):
+    _, s = on_bus(CONFIG | {"limits": {"requests_per_second": 1, "requests_burst": 100}})
+    s.manager("GetHealth")
+    flood = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "/usr/bin/python3", "-c", FLOOD,
+                            bus.address, "3000"], capture_output=True, text=True, timeout=60, check=False)
+    assert flood.stdout.strip() in (NAME + ".Error.RateLimited", NAME + ".Error.Busy"), flood.stderr
+    denied = busctl(bus, "call", NAME, PATH, MANAGER, "GetHealth", check=False)
+    assert "Too many requests" in denied.stderr
+    denied = busctl(bus, "call", NAME, PATH, PROPERTIES, "Get", "ss", MANAGER, "Health", check=False)
+    assert "Too many requests" in denied.stderr
+    assert s.manager("GetHealth")[0] in ("ok", "degraded")
+    wait_for(lambda: s.get(PATH, MANAGER, "RateLimited") > 0, "it is counted")
+
+
+def test_the_first_calls_of_a_sender_are_answered_in_order(on_bus, bus, monitor):
+    _, s = on_bus()
+    decision = s.manager("Route", "sa{sv}", "stripe", {})[0]
+    other = dbus.bus.BusConnection(bus.address)
+    for status in (200, 503):  # the first one wins
+        message = dbus.lowlevel.MethodCallMessage(NAME, PATH, MANAGER, "Report")
+        message.append(decision, {"httpStatus": status}, signature="sa{sv}")
+        other.send_message(message)
+    other.flush()
+    replies = monitor.wait(lambda m: m["type"] == "error" and m.get("destination") == other.get_unique_name()) and [
+        m for m in monitor.messages() if m["type"] in ("error", "method_return") and m.get("destination") == other.get_unique_name()
+        and m["sender"] != "org.freedesktop.DBus"]
+    assert [m["type"] for m in replies] == ["method_return", "error"] and replies[0]["payload"]["data"][0] == "ok"
+    other.close()
+
+
+def test_those_who_leave_are_forgotten(on_bus, bus, wait_for):
+    d, s = on_bus()
+    others = [Station(bus.address) for _ in range(20)]
+    for o in others:
+        o.manager("GetHealth")
+    connections = lambda: s.manager("GetSystemStatus")[0]["connections"]  # noqa: E731
+    assert connections() == 21
+    for o in others:
+        o.bus.close()
+    wait_for(lambda: connections() == 1, "only we are left")
+
+
+# ---- the bus itself ----
+
+def test_without_a_bus(daemon, client, run_dir):
+    d = daemon(CONFIG, bus=f"unix:path={run_dir}/nowhere")
+    assert client(d).call("Route", serviceName="stripe")["decision"]["node"]
+    d.wait_log("Not on the bus")
+
+
+def test_an_address_that_makes_no_sense(daemon, client):
+    d = daemon(CONFIG, bus="unix:nonsense")
+    d.wait_log("Cannot use the bus unix:nonsense")
+    assert client(d).call("GetHealth")["status"]
+
+
+def test_the_bus_comes_late_goes_and_comes_back(daemon, client, run_dir, started, station, wait_for):
+    d = daemon(CONFIG, bus=f"unix:path={run_dir}/bus.sock")
+    d.wait_log("Not on the bus")
+    c = client(d)
+    first = started(parts.Bus(run_dir)).wait_ready()
+    s = station(first)
+    wait_for(s.present, "it is on the bus that came late")
+    assert s.manager("GetHealth")[0]
+    first.stop()
+    wait_for(lambda: d.log().count("Not on the bus") == 2, "it notices")
+    break_node(c, "stripe/us-east")  # events while nobody can be told
+    second = started(parts.Bus(run_dir)).wait_ready()
+    s = station(second)
+    wait_for(s.present, "it is back")
+    assert s.get(PATH + "/node/stripe/us_2deast", NAME + ".Node", "Failures") == 5
+    assert d.log().count("Not on the bus") == 2 and d.log().count("On the bus") == 2, d.log()
+
+
+def test_the_name_is_taken(bus, daemon, client, station, wait_for):
+    s = station(bus)
+    s.bus.request_name(NAME)
+    d = daemon(CONFIG, bus=bus.address)
+    d.wait_log("another process owns the name")
+    assert client(d).call("GetHealth")["status"]
+    s.bus.release_name(NAME)
+    wait_for(s.present, "it gets the name")
+
+
+def test_a_stuck_bus_delays_nobody(bus, daemon, client, wait_for):
+    d = daemon(CONFIG, bus=bus.address)
+    d.wait_log("On the bus")
+    bus.signal(signal.SIGSTOP)
+    try:
+        c = client(d, timeout=5)
+        for _ in range(3):
+            break_node(c, "stripe/us-east", 2)
+        assert c.call("GetHealth")["status"]
+    finally:
+        bus.signal(signal.SIGCONT)
