@@ -16,6 +16,7 @@
 #include "basic/log.h"
 #include "basic/macro.h"
 #include "basic/units.h"
+#include "snmp/notifier.h"
 #include "snmp/tables.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -27,6 +28,7 @@ struct Agent {
         char *agentx;
         Feed *feed;
         Tables *tables;
+        Notifier *notifier;
         int signals;
         bool connected, told; /* told: the log knows whether we are connected */
         char last_complaint[256];
@@ -93,7 +95,7 @@ static void configure_library(const char *agentx) {
         setenv("MIBS", "", 1);
 }
 
-static int start(Agent *a) {
+static int start(Agent *a, const char *socket) {
         sigset_t mask;
 
         sigemptyset(&mask);
@@ -114,6 +116,8 @@ static int start(Agent *a) {
         /* init_agent() has put its default there. */
         netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, PING_INTERVAL_S);
         int k = tables_new(&a->tables, a->feed);
+        if (k >= 0)
+                k = notifier_new(&a->notifier, socket, a->feed, a->tables);
         if (k < 0)
                 return log_error_errno(k, "Cannot register the MIB with net-snmp");
         init_snmp(PROGRAM);
@@ -122,13 +126,13 @@ static int start(Agent *a) {
         return 0;
 }
 
-int agent_new(Agent **ret, const char *agentx, Feed *feed) {
+int agent_new(Agent **ret, const char *agentx, const char *socket, Feed *feed) {
         Agent *a = calloc(1, sizeof(Agent));
 
         if (!a)
                 return log_oom();
         *a = (Agent) { .agentx = strdup(agentx), .feed = feed, .signals = -1 };
-        int k = a->agentx ? start(a) : log_oom();
+        int k = a->agentx ? start(a, socket) : log_oom();
         if (k < 0) {
                 agent_free(a);
                 return k;
@@ -148,6 +152,7 @@ Agent *agent_free(Agent *a) {
                 snmp_shutdown(PROGRAM);
                 shutdown_agent();
         }
+        notifier_free(a->notifier);
         tables_free(a->tables);
         if (a->signals >= 0)
                 close(a->signals);
@@ -158,19 +163,33 @@ Agent *agent_free(Agent *a) {
 
 /* ---- the loop ---- */
 
-/* Waits for whatever comes next and lets net-snmp handle its part. 1: we were told to end. */
-static int turn(Agent *a, struct timeval timeout) {
+static struct timeval until(uint64_t due_ns, uint64_t now_ns) {
+        uint64_t us = due_ns > now_ns ? (due_ns - now_ns) / NSEC_PER_USEC + 1 : 0;
+
+        return (struct timeval) { (time_t) (us / USEC_PER_SEC), (suseconds_t) (us % USEC_PER_SEC) };
+}
+
+/* Waits for whatever comes next, but not beyond due_ns, and handles it. 1: we were told to end. */
+static int turn(Agent *a, uint64_t due_ns) {
+        struct timeval timeout = until(MIN(due_ns, notifier_due_ns(a->notifier)), feed_clock_ns());
+        const int own[] = { a->signals, notifier_fd(a->notifier) };
         netsnmp_large_fd_set fds;
-        int n = a->signals + 1, block = 0;
+        int n = 0, block = 0;
 
         netsnmp_large_fd_set_init(&fds, FD_SETSIZE);
         NETSNMP_LARGE_FD_ZERO(&fds);
         snmp_select_info2(&n, &fds, &timeout, &block);
-        NETSNMP_LARGE_FD_SET(a->signals, &fds);
-        int k = netsnmp_large_fd_set_select(MAX(n, a->signals + 1), &fds, NULL, NULL, &timeout);
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                if (own[i] >= 0) {
+                        NETSNMP_LARGE_FD_SET(own[i], &fds);
+                        n = MAX(n, own[i] + 1);
+                }
+        int k = netsnmp_large_fd_set_select(n, &fds, NULL, NULL, &timeout);
         bool ended = k > 0 && NETSNMP_LARGE_FD_ISSET(a->signals, &fds);
         if (k > 0) {
-                NETSNMP_LARGE_FD_CLR(a->signals, &fds);
+                for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                        if (own[i] >= 0)
+                                NETSNMP_LARGE_FD_CLR(own[i], &fds);
                 snmp_read2(&fds);
         } else if (k == 0)
                 snmp_timeout();
@@ -179,24 +198,24 @@ static int turn(Agent *a, struct timeval timeout) {
                 return -errno;
         run_alarms();
         netsnmp_check_outstanding_agent_requests();
+        notifier_work(a->notifier, a->connected, feed_clock_ns());
         return ended;
 }
 
 int agent_run(Agent *a) {
-        uint64_t watchdog_us = 0, fed_ns = 0;
-        int k;
+        uint64_t watchdog_us = 0, due_ns = NSEC_INFINITY;
+        int k = 0;
 
-        if (sd_watchdog_enabled(false, &watchdog_us) <= 0)
-                watchdog_us = 0;
-        const uint64_t interval_us = watchdog_us / 3 ?: 60 * USEC_PER_SEC;
         sd_notify(false, "READY=1");
-        do {
-                if (watchdog_us > 0 && feed_clock_ns() >= fed_ns + interval_us * NSEC_PER_USEC) {
+        if (sd_watchdog_enabled(false, &watchdog_us) > 0)
+                due_ns = 0;
+        while (k == 0) {
+                if (feed_clock_ns() >= due_ns) {
                         sd_notify(false, "WATCHDOG=1");
-                        fed_ns = feed_clock_ns();
+                        due_ns = feed_clock_ns() + watchdog_us / 3 * NSEC_PER_USEC;
                 }
-                k = turn(a, (struct timeval) { (time_t) (interval_us / USEC_PER_SEC), (suseconds_t) (interval_us % USEC_PER_SEC) });
-        } while (k == 0);
+                k = turn(a, MIN(due_ns, feed_clock_ns() + NSEC_PER_MINUTE));
+        }
         if (k < 0)
                 return log_error_errno(k, "Cannot wait for requests");
         sd_notify(false, "STOPPING=1");

@@ -2,10 +2,12 @@
 noinst_LTLIBRARIES += snmp/libsnmp-agent.la
 snmp_libsnmp_agent_la_SOURCES = \
 	snmp/agent.c snmp/agent.h \
+	snmp/event.c snmp/event.h \
 	snmp/feed.c snmp/feed.h \
 	snmp/index.c snmp/index.h \
 	snmp/mib.c snmp/mib.h \
 	snmp/node-state.c snmp/node-state.h \
+	snmp/notifier.c snmp/notifier.h \
 	snmp/snapshot.c snmp/snapshot.h \
 	snmp/tables.c snmp/tables.h
 snmp_libsnmp_agent_la_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)

@@ -103,7 +103,7 @@ static int run(void) {
         int k = feed_new(&feed, arg_socket);
         if (k < 0)
                 return log_oom();
-        k = agent_new(&agent, arg_agentx, feed);
+        k = agent_new(&agent, arg_agentx, arg_socket, feed);
         return k < 0 ? k : agent_run(agent);
 }
 

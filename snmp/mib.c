@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
 #include "snmp/mib.h"
 
 #include <errno.h>
@@ -128,6 +130,18 @@ static const Column provider_columns[] = {
 };
 #undef S
 
+#define S EventRow
+const Column mib_event[] = {
+        COUNTER(1, S, serial, "serial"),
+        TIME(2, S, time, "time"),
+        ENUM(3, S, severity, "severity", severity_names),
+        TEXT(4, S, message, "message"),
+        TEXT(5, S, service, "serviceName"),
+        TEXT(6, S, node, "node"),
+};
+#undef S
+const size_t mib_n_event = ELEMENTSOF(mib_event);
+
 #define TABLE(name, number, n_index, rows, columns) { name, number, n_index, rows, columns, ELEMENTSOF(columns) }
 const Table mib_tables[_TABLE_MAX] = {
         [TABLE_SERVICES] = TABLE("pmServiceTable", 2, 1, TABLE_SERVICES, service_columns),
@@ -136,6 +150,15 @@ const Table mib_tables[_TABLE_MAX] = {
         [TABLE_SCENARIOS] = TABLE("pmScenarioTable", 5, 1, TABLE_SCENARIOS, scenario_columns),
         [TABLE_PROVIDERS] = TABLE("pmProviderTable", 6, 1, TABLE_PROVIDERS, provider_columns),
 };
+
+size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix) {
+        size_t length = 0;
+
+        for (const char *p = MIB_ROOT; *p && length + n < MIB_OID_MAX; p += strspn(p, "."))
+                ret[length++] = strtoul(p, (char **) &p, 10);
+        memcpy(ret + length, suffix, n * sizeof(oid));
+        return length + n;
+}
 
 const Column *table_column(const Table *t, unsigned number) {
         unsigned first = t->columns[0].number;
@@ -256,4 +279,30 @@ int column_read(const Column *c, const JsonValue *v, void *row) {
                 return -EBADMSG;
         *(uint64_t *) member = (uint64_t) MAX(x, INT64_C(0));
         return 0;
+}
+
+static const Column *find_column(const Column *columns, size_t n, const JsonValue *key) {
+        for (size_t i = 0; i < n; i++)
+                if (columns[i].field && json_equals(key, columns[i].field))
+                        return &columns[i];
+        return NULL;
+}
+
+int columns_read(JsonReader *r, const Column *columns, size_t n, ReadMember read_member, void *row, void *userdata) {
+        JsonValue key, v;
+        bool first = true;
+        int k;
+
+        while ((k = json_member(r, &first, &key)) > 0) {
+                k = json_read(r, &v);
+                if (k < 0)
+                        return k;
+                const Column *c = find_column(columns, n, &key);
+                k = c ? column_read(c, &v, row) : read_member ? read_member(r, &key, &v, row, userdata) : 0;
+                if (k == 0)
+                        k = json_skip(r, &v);
+                if (k < 0)
+                        return k;
+        }
+        return k;
 }

@@ -53,6 +53,16 @@ typedef struct Table {
 extern const Table mib_tables[_TABLE_MAX];
 extern const Column mib_scalars[]; /* under pointsmanObjects.1 */
 extern const size_t mib_n_scalars;
+extern const Column mib_event[]; /* of an EventRow, under pointsmanObjects.8 */
+extern const size_t mib_n_event;
+
+/* The subtrees under the root and under pointsmanObjects. */
+enum { MIB_NOTIFICATIONS = 0, MIB_OBJECTS = 1 };
+enum { MIB_SYSTEM = 1, MIB_NOTIFICATION_CONTROL = 7, MIB_EVENT = 8 };
+
+#define MIB_OID_MAX 24
+/* root.<suffix>; returns its length. */
+size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix);
 
 /* What begins every row. */
 typedef struct Row {
@@ -63,7 +73,7 @@ typedef struct Row {
 typedef struct SystemRow {
         const char *version;
         uint64_t uptime, health, decisions, reports, failures, fallbacks, rate_limited, active_scenarios;
-        uint64_t configuration_serial, started, last_reload, services, nodes;
+        uint64_t configuration_serial, event_serial, started, last_reload, services, nodes;
         uint64_t data_state, data_age; /* the subagent's own */
 } SystemRow;
 
@@ -99,6 +109,11 @@ typedef struct ProviderRow {
         uint64_t abi;
 } ProviderRow;
 
+typedef struct EventRow {
+        const char *message, *service, *node;
+        uint64_t serial, time, severity;
+} EventRow;
+
 /* A value as net-snmp wants it. data points into this structure or into the row. */
 typedef struct Value {
         u_char type; /* ASN_… */
@@ -115,6 +130,12 @@ const Column *table_column(const Table *t, unsigned number); /* or NULL */
 void column_value(const Column *c, const void *row, Value *ret);
 /* Puts what the reply says into the row. -EBADMSG: it is not of the kind that the column needs. */
 int column_read(const Column *c, const JsonValue *v, void *row);
+
+/* Reads a member that no column knows. 1: read, with all of its value; 0: not known here either; negative: an error. */
+typedef int (*ReadMember)(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata);
+
+/* Reads the members of an object, whose opening bracket has been read, into the row. read_member may be NULL. */
+int columns_read(JsonReader *r, const Column *columns, size_t n, ReadMember read_member, void *row, void *userdata);
 
 /* "2026-03-01T12:00:00.5Z" in nanoseconds since 1970. -EBADMSG. */
 int instant_parse(const char *s, uint64_t *ret);

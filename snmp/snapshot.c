@@ -9,13 +9,9 @@
 
 /* What reading needs to know besides the reader. */
 typedef struct Reading {
-        JsonReader reader;
         uint64_t utc_ns;
         Snapshot *snapshot;
 } Reading;
-
-/* Reads the members of an object that the columns do not know; the value must be consumed. 1: done; 0: not known either. */
-typedef int (*ReadMember)(Reading *r, const JsonValue *key, const JsonValue *v, void *row);
 
 static const size_t row_sizes[_TABLE_MAX] = {
         [TABLE_SERVICES] = sizeof(ServiceRow), [TABLE_NODES] = sizeof(NodeRow), [TABLE_VERDICTS] = sizeof(NodeRow),
@@ -61,44 +57,18 @@ static Row *row_at(Rows *r, size_t i) {
         return (Row *) (void *) (r->rows + i * r->size);
 }
 
-static const Column *find_column(const Column *columns, size_t n, const JsonValue *key) {
-        for (size_t i = 0; i < n; i++)
-                if (columns[i].field && json_equals(key, columns[i].field))
-                        return &columns[i];
-        return NULL;
-}
-
-/* Reads the members of an object whose opening bracket has been read. */
-static int read_members(Reading *r, const Column *columns, size_t n, ReadMember read_member, void *row) {
-        JsonValue key, v;
-        bool first = true;
-        int k;
-
-        while ((k = json_member(&r->reader, &first, &key)) > 0) {
-                k = json_read(&r->reader, &v);
-                if (k < 0)
-                        return k;
-                const Column *c = find_column(columns, n, &key);
-                k = c ? column_read(c, &v, row) : read_member ? read_member(r, &key, &v, row) : 0;
-                if (k == 0)
-                        k = json_skip(&r->reader, &v);
-                if (k < 0)
-                        return k;
-        }
-        return k;
-}
-
 /* Reads a list of objects, each into a new row of the table. */
-static int read_rows(Reading *r, TableId id, const JsonValue *list, void (*prepare)(Reading *r, void *row), ReadMember read_member) {
-        Rows *rows = &r->snapshot->tables[id];
+static int read_rows(JsonReader *r, TableId id, const JsonValue *list, void (*prepare)(const Reading *reading, void *row),
+                     ReadMember read_member, Reading *reading) {
+        Rows *rows = &reading->snapshot->tables[id];
         bool first = true;
         JsonValue v;
         int k;
 
         if (list->type != JSON_ARRAY)
                 return -EBADMSG;
-        while ((k = json_element(&r->reader, &first)) > 0) {
-                k = json_read(&r->reader, &v);
+        while ((k = json_element(r, &first)) > 0) {
+                k = json_read(r, &v);
                 if (k < 0)
                         return k;
                 if (v.type != JSON_OBJECT)
@@ -107,8 +77,8 @@ static int read_rows(Reading *r, TableId id, const JsonValue *list, void (*prepa
                 if (!row)
                         return -ENOMEM;
                 if (prepare)
-                        prepare(r, row);
-                k = read_members(r, mib_tables[id].columns, mib_tables[id].n_columns, read_member, row);
+                        prepare(reading, row);
+                k = columns_read(r, mib_tables[id].columns, mib_tables[id].n_columns, read_member, row, reading);
                 if (k < 0)
                         return k;
         }
@@ -117,11 +87,10 @@ static int read_rows(Reading *r, TableId id, const JsonValue *list, void (*prepa
 
 /* ---- the objects of the reply ---- */
 
-static int read_verdict(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_verdict(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
         NodeRow *node = row;
         int64_t n;
 
-        (void) r;
         int verdict = enum_from_string(&verdict_names, json_terminate_string(key));
         if (verdict < 0)
                 return 0;
@@ -135,20 +104,20 @@ static uint64_t seconds_between(uint64_t from_ns, uint64_t to_ns) {
         return to_ns > from_ns ? (to_ns - from_ns) / NSEC_PER_SEC : 0;
 }
 
-static void prepare_node(Reading *r, void *row) {
+static void prepare_node(const Reading *reading, void *row) {
         NodeRow *node = row;
 
         /* The service's number, for now: its place in the list. The service itself moves when the list grows. */
-        node->row.index[0] = r->snapshot->tables[TABLE_SERVICES].n - 1;
+        node->row.index[0] = reading->snapshot->tables[TABLE_SERVICES].n - 1;
         node->failure_forecast = (uint64_t) -1;
         node->last_probe_age = UINT64_MAX;
 }
 
-static int read_node_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_node_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata) {
         NodeRow *node = row;
 
         if (json_equals(key, "verdicts") && v->type == JSON_OBJECT) {
-                int k = read_members(r, NULL, 0, read_verdict, node);
+                int k = columns_read(r, NULL, 0, read_verdict, node, userdata);
                 return k < 0 ? k : 1;
         }
         if (json_equals(key, "lastProbeAt") && v->type == JSON_STRING) {
@@ -156,35 +125,34 @@ static int read_node_member(Reading *r, const JsonValue *key, const JsonValue *v
                 int k = instant_parse(json_terminate_string(v), &at);
                 if (k < 0)
                         return k;
-                node->last_probe_age = seconds_between(at, r->utc_ns);
+                node->last_probe_age = seconds_between(at, ((const Reading *) userdata)->utc_ns);
         }
         return 0;
 }
 
-static void prepare_service(Reading *r, void *row) {
+static void prepare_service(const Reading *reading _unused_, void *row) {
         ServiceRow *service = row;
 
-        (void) r;
         service->limit_hour = service->limit_period = UINT64_MAX;
 }
 
-static int read_service_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
-        Rows *nodes = &r->snapshot->tables[TABLE_NODES];
+static int read_service_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata) {
+        Rows *nodes = &((Reading *) userdata)->snapshot->tables[TABLE_NODES];
         ServiceRow *service = row;
 
         if (!json_equals(key, "nodes"))
                 return 0;
         size_t before = nodes->n;
-        int k = read_rows(r, TABLE_NODES, v, prepare_node, read_node_member);
+        int k = read_rows(r, TABLE_NODES, v, prepare_node, read_node_member, userdata);
         service->nodes = nodes->n - before;
         return k;
 }
 
-static int read_scenario_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_scenario_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata) {
         ScenarioRow *scenario = row;
 
         if (json_equals(key, "impact") && v->type == JSON_OBJECT) {
-                int k = read_members(r, mib_tables[TABLE_SCENARIOS].columns, mib_tables[TABLE_SCENARIOS].n_columns, NULL, row);
+                int k = columns_read(r, mib_tables[TABLE_SCENARIOS].columns, mib_tables[TABLE_SCENARIOS].n_columns, NULL, row, userdata);
                 return k < 0 ? k : 1;
         }
         if (json_equals(key, "resolvedAt") && v->type == JSON_STRING)
@@ -193,14 +161,14 @@ static int read_scenario_member(Reading *r, const JsonValue *key, const JsonValu
 }
 
 /* Joins a list of strings with commas where the list itself stood in the text, which is never shorter. */
-static int read_joined(Reading *r, const JsonValue *list, const char **ret) {
+static int read_joined(JsonReader *r, const JsonValue *list, const char **ret) {
         char *start = (char *) list->start, *to = start;
         bool first = true;
         JsonValue v;
         int k;
 
-        while ((k = json_element(&r->reader, &first)) > 0) {
-                k = json_read(&r->reader, &v);
+        while ((k = json_element(r, &first)) > 0) {
+                k = json_read(r, &v);
                 if (k < 0)
                         return k;
                 if (v.type != JSON_STRING)
@@ -219,31 +187,34 @@ static int read_joined(Reading *r, const JsonValue *list, const char **ret) {
         return 1;
 }
 
-static int read_provider_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_provider_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
         ProviderRow *provider = row;
 
         return json_equals(key, "operations") && v->type == JSON_ARRAY ? read_joined(r, v, &provider->operations) : 0;
 }
 
-static int read_status_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_status_member(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
         SystemRow *system = row;
 
-        (void) r;
-        return json_equals(key, "startedAt") && v->type == JSON_STRING ?
-                instant_parse(json_terminate_string(v), &system->started) : 0;
+        if (json_equals(key, "startedAt") && v->type == JSON_STRING)
+                return instant_parse(json_terminate_string(v), &system->started);
+        int64_t serial;
+        if (json_equals(key, "eventSerial") && json_int64(v, &serial) == 0)
+                system->event_serial = (uint64_t) serial;
+        return 0;
 }
 
-static int read_top_member(Reading *r, const JsonValue *key, const JsonValue *v, void *row) {
+static int read_top_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata) {
         SystemRow *system = row;
 
         if (json_equals(key, "services"))
-                return read_rows(r, TABLE_SERVICES, v, prepare_service, read_service_member);
+                return read_rows(r, TABLE_SERVICES, v, prepare_service, read_service_member, userdata);
         if (json_equals(key, "scenarios"))
-                return read_rows(r, TABLE_SCENARIOS, v, NULL, read_scenario_member);
+                return read_rows(r, TABLE_SCENARIOS, v, NULL, read_scenario_member, userdata);
         if (json_equals(key, "providers"))
-                return read_rows(r, TABLE_PROVIDERS, v, NULL, read_provider_member);
+                return read_rows(r, TABLE_PROVIDERS, v, NULL, read_provider_member, userdata);
         if (json_equals(key, "status") && v->type == JSON_OBJECT) {
-                int k = read_members(r, mib_scalars, mib_n_scalars, read_status_member, system);
+                int k = columns_read(r, mib_scalars, mib_n_scalars, read_status_member, system, userdata);
                 return k < 0 ? k : 1;
         }
         return 0;
@@ -337,7 +308,8 @@ static int complete(Snapshot *s, uint64_t utc_ns) {
 
 int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret) {
         _cleanup_(snapshot_freep) Snapshot *s = calloc(1, sizeof(Snapshot));
-        Reading r = { .utc_ns = utc_ns, .snapshot = s };
+        Reading reading = { .utc_ns = utc_ns, .snapshot = s };
+        JsonReader r;
         JsonValue v;
 
         if (!s) {
@@ -348,14 +320,14 @@ int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret) {
         for (size_t i = 0; i < _TABLE_MAX; i++)
                 s->tables[i].size = row_sizes[i];
 
-        json_open(&r.reader, text, strlen(text));
-        int k = json_read(&r.reader, &v);
+        json_open(&r, text, strlen(text));
+        int k = json_read(&r, &v);
         if (k >= 0 && v.type != JSON_OBJECT)
                 k = -EBADMSG;
         if (k >= 0)
-                k = read_members(&r, NULL, 0, read_top_member, &s->system);
+                k = columns_read(&r, NULL, 0, read_top_member, &s->system, &reading);
         if (k >= 0)
-                k = json_close(&r.reader);
+                k = json_close(&r);
         if (k >= 0)
                 k = complete(s, utc_ns);
         if (k < 0)

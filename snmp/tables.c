@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
-
 #include "snmp/tables.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
@@ -10,9 +8,6 @@
 #include "basic/macro.h"
 #include "basic/units.h"
 #include "snmp/node-state.h"
-
-#define OBJECTS 1 /* pointsmanObjects, under the root */
-#define SYSTEM 1  /* pointsmanSystem, under that */
 
 typedef struct Watch {
         Tables *tables;
@@ -27,15 +22,6 @@ struct Tables {
 };
 
 static const FeedId feed_of_table[_TABLE_MAX] = { [TABLE_PROVIDERS] = FEED_PROVIDERS };
-
-size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix) {
-        size_t length = 0;
-
-        for (const char *p = MIB_ROOT; *p && length + n < MIB_OID_MAX; p += strspn(p, "."))
-                ret[length++] = strtoul(p, (char **) &p, 10);
-        memcpy(ret + length, suffix, n * sizeof(oid));
-        return length + n;
-}
 
 /* ---- keeping up with the daemon ---- */
 
@@ -163,7 +149,7 @@ static netsnmp_handler_registration *new_registration(Tables *t, const char *nam
 
 static int register_scalar(Tables *t, const Column *c) {
         netsnmp_handler_registration *registration =
-                new_registration(t, "pointsman-scalar", handle_scalar, c, 3, (oid[]) { OBJECTS, SYSTEM, c->number }, HANDLER_CAN_RONLY);
+                new_registration(t, "pointsman-scalar", handle_scalar, c, 3, (oid[]) { MIB_OBJECTS, MIB_SYSTEM, c->number }, HANDLER_CAN_RONLY);
 
         if (!registration)
                 return -ENOMEM;
@@ -183,7 +169,7 @@ static int register_table(Tables *t, TableId id) {
         const Table *table = &mib_tables[id];
         netsnmp_table_registration_info *index = SNMP_MALLOC_TYPEDEF(netsnmp_table_registration_info);
         netsnmp_handler_registration *registration =
-                new_registration(t, table->name, handle_table, table, 2, (oid[]) { OBJECTS, table->number },
+                new_registration(t, table->name, handle_table, table, 2, (oid[]) { MIB_OBJECTS, table->number },
                                  is_writable(table) ? HANDLER_CAN_RWRITE : HANDLER_CAN_RONLY);
 
         t->containers[id] = netsnmp_container_find("table_container:binary_array");

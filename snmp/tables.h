@@ -13,7 +13,3 @@ Tables *tables_free(Tables *t);
 
 /* Asks the daemon if it is time to. */
 void tables_refresh(Tables *t, FeedId id);
-
-#define MIB_OID_MAX 24
-/* root.<a>.<b>…, n of them; returns its length. */
-size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix);

@@ -48,9 +48,12 @@ class FakePointsmand:
         except OSError:
             pass  # the other side is gone, which is its right
 
+    def subscribers(self):
+        return [c for c in self.connections if c.subscribed]
+
     def publish(self, *events):
         """To all who have subscribed."""
-        for c in [c for c in self.connections if getattr(c, "subscribed", False)]:
+        for c in self.subscribers():
             for event in events:
                 self.send(c, {"parameters": {"event": event}, "continues": True})
 

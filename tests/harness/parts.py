@@ -136,7 +136,7 @@ class Snmpd(Process):
     # Debian keeps the base modules (SNMPv2-SMI, …) out of its snmp package for their licence; Erlang's has its own copies.
     MIB_DIRS = [*sorted(glob.glob("/usr/lib/erlang/lib/snmp-*/mibs")), "/usr/share/snmp/mibs"]
 
-    def __init__(self, build_dir, directory, name="snmpd", port=None):
+    def __init__(self, build_dir, directory, name="snmpd", port=None, settings=""):
         self.directory = directory
         self.port = port or free_udp_port()
         self.agentx = os.path.join(directory, name + ".agentx")
@@ -144,7 +144,7 @@ class Snmpd(Process):
         config = os.path.join(directory, name + ".conf")
         with open(config, "w", encoding="utf-8") as f:
             f.write(f"agentAddress udp:127.0.0.1:{self.port}\nmaster agentx\nrocommunity public 127.0.0.1\n"
-                    f"rwcommunity private 127.0.0.1\nagentXTimeout 5\n")
+                    f"rwcommunity private 127.0.0.1\nagentXTimeout 5\n{settings}")
         super().__init__(name, ["snmpd", "-f", "-Lo", "-C", "-c", config, "-x", self.agentx,
                                 f"--persistentDir={directory}"], directory, env=self._env())
 

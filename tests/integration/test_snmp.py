@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pointsman-snmp between a real snmpd and a pointsmand that says what the test wants."""
 
+import copy
 import re
 import signal
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from harness import parts, process
 from harness.fake_pointsmand import FakePointsmand
+from harness.traps import Station
 
 ROOT = "1.3.6.1.4.1.8072.9999.9999.7668"
 
@@ -40,7 +42,7 @@ DEFAULT = snapshot([service("stripe", [node("stripe/us-east"), node("stripe/us-w
 
 @pytest.fixture
 def fake(run_dir):
-    f = FakePointsmand(run_dir + "/pointsmand.sock", {"GetSnapshot": DEFAULT, "ListProviders": {"providers": []}})
+    f = FakePointsmand(run_dir + "/pointsmand.sock", {"GetSnapshot": copy.deepcopy(DEFAULT), "ListProviders": {"providers": []}})
     yield f
     f.stop()
 
@@ -119,7 +121,7 @@ def test_a_walk_sees_every_value_once_in_order(connected):
     lines = connected.tool("snmpwalk", f"{ROOT}.1", options=("-On", "-Cc")).splitlines()
     oids = [tuple(map(int, line.split(" = ")[0].strip(".").split("."))) for line in lines if line.startswith(".")]
     assert oids == sorted(set(oids))
-    assert len(oids) == 15 + 2 * 17 + 3 * 23 + 3 * 11
+    assert len(oids) == 15 + 2 * 17 + 3 * 23 + 3 * 11 + 3
 
 
 @pytest.mark.parametrize("suffix, expected", [
@@ -316,6 +318,126 @@ def test_one_of_two_sets_fails_and_the_other_is_undone(connected, fake):
     assert states == ["disabled", "enabled"]
 
 
+# ---- notifications ----
+
+TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+
+
+def event(serial, type_="circuit_changed", name="stripe/us-east", severity="high", **data):
+    return {"serial": serial, "time": "2026-03-01T12:00:00Z", "type": type_, "severity": severity, "serviceName": name.partition("/")[0],
+            "node": name, "message": f"{name}: event {serial}", "data": data}
+
+
+def kinds(station):
+    """The numbers of the notifications received, in order."""
+    return [int(n[TRAP_OID].removeprefix(f"{ROOT}.0.")) for n in station.poll()]
+
+
+@pytest.fixture
+def station():
+    s = Station()
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def notified(build_dir, run_dir, started, fake, station, subagent, wait_for):
+    """snmpd that passes notifications on to the station, with the subagent, which follows the daemon's events."""
+    snmpd = started(parts.Snmpd(build_dir, run_dir, settings=f"trap2sink 127.0.0.1:{station.port} public\n")).wait_ready()
+    wait_for(lambda: 0 < len(station.poll()), "snmpd itself has said that it started")
+    station.received.clear()
+    subagent(fake, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    wait_for(lambda: fake.subscribers(), "the subagent follows the events")
+    return snmpd
+
+
+def test_a_circuit_opens_and_closes(notified, fake, station, wait_for):
+    assert fake.called("Subscribe")[0].keys() == {"types"}, "what was before us is no news"
+    fake.publish(event(1, to="open"), event(2, to="half_open"), event(3, to="closed"))
+    wait_for(lambda: len(station.poll()) >= 2, "the notifications have come")
+    assert kinds(station) == [1, 2]
+    first = station.received[0]
+    index = rows(notified, "pmNodeTable", "pmNodeName")["stripe/us-east"]["index"]
+    assert first[f"{ROOT}.1.8.1.0"] == 1
+    assert first[f"{ROOT}.1.8.4.0"] == "stripe/us-east: event 1"
+    assert first[f"{ROOT}.1.8.6.0"] == "stripe/us-east"
+    assert first[f"{ROOT}.1.3.1.8.{index}"] == 1
+    assert first[f"{ROOT}.1.3.1.9.{index}"] == 9980
+
+
+@pytest.mark.parametrize("which, number", [
+    (event(1, "scenario_opened"), 3), (event(1, "scenario_escalation"), 4), (event(1, "scenario_resolved"), 5),
+    (event(1, "cost_alert", "stripe", "medium"), 6), (event(1, "cost_alert", "stripe", "critical"), 7),
+    (event(1, "performance_degradation"), 8), (event(1, "cost_alert", "stripe", "critical", to="emergency"), 9),
+    (event(1, "optimization_executed", "stripe", to="EMERGENCY_MODE"), 9), (event(1, to="open", name="gone/node"), 1),
+])
+def test_each_kind_has_its_notification(notified, fake, station, wait_for, which, number):
+    fake.publish(which)
+    wait_for(lambda: station.poll(), "the notification has come")
+    assert kinds(station) == [number]
+
+
+def test_what_is_no_event_is_passed_over(notified, fake, station, wait_for):
+    for nonsense in ({}, {"serial": "x"}, {"type": "new_type", "serial": 4}, event(5, to="sideways")):
+        fake.publish(nonsense)
+    fake.publish(event(6, to="open"))
+    wait_for(lambda: station.poll(), "the notification has come")
+    assert kinds(station) == [1]
+
+
+def test_a_kind_can_be_switched_off(notified, fake, station, wait_for):
+    notified.tool("snmpset", "POINTSMAN-MIB::pmNotificationEnable.0", "b", "1 2 3", community="private")
+    fake.publish(event(1, to="open"), event(2, to="closed"))
+    wait_for(lambda: station.poll(), "the other notification has come")
+    assert kinds(station) == [2]
+    assert get(notified, "pmNotificationsSent.0") == "1 notifications"
+    with pytest.raises(process.Failed, match="wrongLength"):
+        notified.tool("snmpset", f"{ROOT}.1.7.1.0", "x", "FFFFFF", options=("-Ir",), community="private", mib="")
+
+
+def test_none_is_lost_or_doubled_when_the_daemon_hangs_up(notified, fake, station, wait_for):
+    fake.publish(event(7, to="open"))
+    wait_for(lambda: station.poll(), "the first notification has come")
+    fake.replies["GetSnapshot"]["status"]["eventSerial"] = 8
+    fake.stop()
+    fake.start()
+    wait_for(lambda: fake.subscribers(), "the subagent follows again")
+    assert fake.called("Subscribe")[-1]["since"] == 7
+    # Another daemon counts anew: all that it has to tell is news.
+    fake.replies["GetSnapshot"]["status"] |= {"eventSerial": 3, "startedAt": "2026-03-01T12:00:00Z"}
+    fake.stop()
+    fake.start()
+    wait_for(lambda: fake.subscribers(), "the subagent follows again")
+    assert fake.called("Subscribe")[-1]["since"] == 0
+
+
+def test_events_wait_for_snmpd(notified, build_dir, run_dir, fake, station, started, wait_for):
+    log = notified.log_path.replace("snmpd.log", "pointsman-snmp.log")
+    notified.stop()
+    wait_for(lambda: "Lost snmpd" in open(log, encoding="utf-8").read(), "the subagent has noticed")
+    fake.publish(event(1, to="open"))
+    again = started(parts.Snmpd(build_dir, run_dir, port=notified.port, settings=f"trap2sink 127.0.0.1:{station.port} public\n"))
+    again.wait_ready()
+    wait_for(lambda: any(TRAP_OID in n and n[TRAP_OID] == f"{ROOT}.0.1" for n in station.poll()), "the notification has come")
+
+
+def test_a_storm_is_cut_down_and_its_last_state_is_told(notified, fake, station, wait_for):
+    n = 3000
+    start = time.monotonic()
+    for i in range(1, n + 1):
+        fake.publish(event(i, to="closed" if i % 2 == 0 else "open", name=f"stripe/n{i % 3}"))
+    # Meanwhile the agent answers.
+    assert get(notified, "pmVersion.0") == "0.1.0"
+    def told():
+        return {r[f"{ROOT}.1.8.6.0"]: r[f"{ROOT}.1.8.1.0"] for r in station.poll()}
+
+    wait_for(lambda: sorted(told().values()) == [n - 2, n - 1, n], "the last state of each node is told")
+    seconds = time.monotonic() - start
+    assert len(station.poll()) <= 20 + 5 * (seconds + 1) + 1
+    assert int(get(notified, "pmNotificationsSuppressed.0").split()[0]) + len(station.poll()) == n
+
+
 # ---- the real daemon ----
 
 NODES = {
@@ -434,3 +556,21 @@ def test_a_manager_drains_a_real_node(daemon, client, snmpd, subagent, wait_for)
     snmpd.tool("snmpset", instance(snmpd, "maps/mapbox"), "i", "draining", community="private")
     assert {api.call("Route", serviceName="maps")["decision"]["node"] for _ in range(4)} == {"maps/here"}
     agree(snmpd, api)
+
+
+def test_a_real_circuit_opens(build_dir, run_dir, daemon, client, started, station, subagent, wait_for):
+    snmpd = started(parts.Snmpd(build_dir, run_dir, settings=f"trap2sink 127.0.0.1:{station.port} public\n")).wait_ready()
+    d = daemon(CONFIG)
+    api = client(d)
+    subagent(d.socket, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    wait_for(lambda: api.call("GetSystemStatus")["status"]["subscribers"] == 1, "the subagent follows the events")
+    for _ in range(12):
+        decision = api.call("Route", serviceName="maps")["decision"]
+        status = 503 if decision["node"] == "maps/mapbox" else 200
+        api.call("Report", decision=decision["id"], httpStatus=status, latencyMs=20)
+    wait_for(lambda: any(n.get(TRAP_OID) == f"{ROOT}.0.1" for n in station.poll()), "the station hears of it")
+    told = next(n for n in station.received if n.get(TRAP_OID) == f"{ROOT}.0.1")
+    assert told[f"{ROOT}.1.8.6.0"] == "maps/mapbox"
+    index = rows(snmpd, "pmNodeTable", "pmNodeName")["maps/mapbox"]["index"]
+    assert told[f"{ROOT}.1.3.1.8.{index}"] == 2, "the row that it shows is not older than the event"
