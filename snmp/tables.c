@@ -16,7 +16,8 @@ typedef struct Watch {
 
 struct Tables {
         Feed *feed;
-        netsnmp_container *containers[_TABLE_MAX]; /* owned by net-snmp's table handlers */
+        netsnmp_container *containers[_TABLE_MAX];
+        netsnmp_table_registration_info *indexes[_TABLE_MAX];
         Watch watches[_FEED_MAX];
         bool asked, answered; /* as the log has it */
 };
@@ -167,7 +168,7 @@ static bool is_writable(const Table *table) {
 
 static int register_table(Tables *t, TableId id) {
         const Table *table = &mib_tables[id];
-        netsnmp_table_registration_info *index = SNMP_MALLOC_TYPEDEF(netsnmp_table_registration_info);
+        netsnmp_table_registration_info *index = t->indexes[id] = SNMP_MALLOC_TYPEDEF(netsnmp_table_registration_info);
         netsnmp_handler_registration *registration =
                 new_registration(t, table->name, handle_table, table, 2, (oid[]) { MIB_OBJECTS, table->number },
                                  is_writable(table) ? HANDLER_CAN_RWRITE : HANDLER_CAN_RONLY);
@@ -204,6 +205,12 @@ int tables_new(Tables **ret, Feed *feed) {
 }
 
 Tables *tables_free(Tables *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < _TABLE_MAX; i++) {
+                CONTAINER_FREE(t->containers[i]);
+                netsnmp_table_registration_info_free(t->indexes[i]);
+        }
         free(t);
         return NULL;
 }
