@@ -1,6 +1,7 @@
 # The brain alone: no I/O, no library but libm. The simulator, the benchmarks and the fuzzers link just this.
 noinst_LTLIBRARIES += daemon/libpointsmand-core.la
 daemon_libpointsmand_core_la_SOURCES = \
+	daemon/core/analytics.c \
 	daemon/core/apply.c daemon/core/apply.h \
 	daemon/core/breaker.c daemon/core/breaker.h \
 	daemon/core/budget.c daemon/core/budget.h \
@@ -25,6 +26,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/router.c daemon/core/router.h \
 	daemon/core/scenario-detect.c \
 	daemon/core/scenario.c daemon/core/scenario.h \
+	daemon/core/series.c daemon/core/series.h \
 	daemon/core/service.h \
 	daemon/core/setting.c daemon/core/setting.h \
 	daemon/core/settings.c daemon/core/settings.h \

@@ -53,3 +53,9 @@ tests_unit_test_core_scenarios_SOURCES = tests/unit/test-core-scenarios.c
 tests_unit_test_core_scenarios_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_scenarios_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_scenarios_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-analytics
+tests_unit_test_core_analytics_SOURCES = tests/unit/test-core-analytics.c
+tests_unit_test_core_analytics_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_analytics_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_analytics_LDADD = tests/unit/libcore.la

@@ -373,7 +373,7 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
                 s->optimization = -1;
                 s->overrides = &overrides_none;
         }
-        s->median_until_ns = 0;
+        s->review_ns = 0;
         s->challenger_since_ns = 0;
         s->leader = UINT32_MAX; /* indexes have changed */
         for (uint32_t k = 0; k < s->n; k++) {

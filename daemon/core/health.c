@@ -10,9 +10,9 @@
 #define UNHEALTHY_LEAVE 45
 
 /* Calls that the last minute must have seen (faded), or a probe in the last two intervals; else health is unknown. */
-#define EVIDENCE_MIN 1.0
+#define EVIDENCE_MIN 1.0F
 
-#define MEDIAN_NS NSEC_PER_SEC
+#define REVIEW_NS NSEC_PER_SEC
 
 /* Half the points are gone when the errors beyond the expected ones have used up the service's error budget. */
 static double success_points(const Node *n, double success) {
@@ -48,7 +48,7 @@ static bool probe_is_recent(const Node *n, uint64_t now_ns) {
 static Health state_of(const Node *n, const NodeHot *h, double score, uint64_t now_ns) {
         if (h->breaker.circuit == CIRCUIT_OPEN)
                 return HEALTH_UNHEALTHY;
-        if (success_evidence(&n->success, now_ns) < EVIDENCE_MIN && !probe_is_recent(n, now_ns))
+        if (h->evidence < EVIDENCE_MIN && !probe_is_recent(n, now_ns))
                 return HEALTH_UNKNOWN;
         if (score >= HEALTHY_ENTER || (score >= HEALTHY_LEAVE && h->health == HEALTH_HEALTHY))
                 return HEALTH_HEALTHY;
@@ -90,10 +90,9 @@ static double select_nth(double *v, size_t n, size_t k) {
 }
 
 /* The lower one of two, so that of two nodes the slow one stands out against the fast one. */
-void service_refresh_median(Service *s, double *scratch, uint64_t now_ns) {
+static void review_median(Service *s, double *scratch, uint64_t now_ns) {
         uint32_t known = 0;
 
-        s->median_until_ns = now_ns + MEDIAN_NS;
         for (uint32_t i = 0; i < s->n; i++) {
                 double x = latency_expected(&s->nodes[i]->latency, now_ns);
 
@@ -103,13 +102,34 @@ void service_refresh_median(Service *s, double *scratch, uint64_t now_ns) {
         s->median_ns = known > 0 ? select_nth(scratch, known, (known - 1) / 2) : 0;
 }
 
+/* What a unit would cost if the configured weights alone decided. */
+static void review_static_price(Service *s) {
+        uint64_t weights = 0;
+        __int128 sum = 0;
+
+        for (uint32_t i = 0; i < s->n; i++) {
+                const Node *n = s->nodes[i];
+
+                sum += (__int128) node_price(n, 0, n->used, UNITS_ONE) * s->hot[i].weight;
+                weights += s->hot[i].weight;
+        }
+        s->static_price = weights > 0 ? (Money) (sum / weights) : 0;
+}
+
+void service_review(Service *s, double *scratch, uint64_t now_ns) {
+        s->review_ns = now_ns + REVIEW_NS;
+        review_median(s, scratch, now_ns);
+        review_static_price(s);
+}
+
 void node_refresh(Router *r, Node *n, uint64_t now_ns) {
         NodeHot *h = node_hot(n);
-        double success = success_estimate(&n->success, n->settings->expected_success_rate, now_ns), score;
+        double evidence = success_evidence(&n->success, now_ns), score;
+        double success = success_estimate(&n->success, n->settings->expected_success_rate, evidence);
 
         h->fresh_until_ns = now_ns + FRESH_NS;
         h->success = (float) success;
-        h->evidence = (float) success_evidence(&n->success, now_ns);
+        h->evidence = (float) evidence;
         h->latency_ns = n->latency.sampled_ns > 0 ? latency_expected(&n->latency, now_ns) : 0;
         h->forecast = (float) forecast_probability(&n->forecast, &r->forecast, now_ns);
         h->ramp = (float) breaker_ramp(&h->breaker, now_ns);

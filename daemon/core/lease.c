@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/core/lease.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,39 +192,49 @@ void lease_close(Leases *l, Lease *lease) {
         l->n--;
 }
 
-static char *put_hex(char *p, uint64_t v, int digits) {
-        for (int i = digits - 1; i >= 0; i--, v >>= 4)
-                p[i] = "0123456789abcdef"[v & 15];
-        return p + digits;
+/* Eight hexadecimal digits at once, one in each byte of a word. */
+static void put_hex(char *p, uint32_t v) {
+        uint64_t x = v, letters;
+
+        x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+        x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+        x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+        letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+        x = htobe64(x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+        memcpy(p, &x, 8);
+}
+
+/* The reverse. What it makes of anything but digits is nonsense, which writing it again brings to light. */
+static bool get_hex(const char *p, uint32_t *ret) {
+        uint64_t x;
+        char again[8];
+
+        memcpy(&x, p, 8);
+        x = be64toh(x);
+        x = (x & UINT64_C(0x0f0f0f0f0f0f0f0f)) + (x >> 6 & UINT64_C(0x0101010101010101)) * 9;
+        x = (x | x >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+        x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
+        *ret = (uint32_t) (x | x >> 16);
+        put_hex(again, *ret);
+        return memcmp(again, p, 8) == 0;
 }
 
 void lease_id(const Leases *l, const Lease *lease, char ret[DECISION_ID_MAX + 1]) {
-        char *p = put_hex(ret, (uint64_t) (lease - l->table), 8);
-
-        *put_hex(p, lease->tag, 16) = 0;
-}
-
-static bool get_hex(const char *s, int digits, uint64_t *ret) {
-        uint64_t v = 0;
-
-        for (int i = 0; i < digits; i++) {
-                char c = s[i];
-                unsigned d = c >= '0' && c <= '9' ? (unsigned) (c - '0') : c >= 'a' && c <= 'f' ? (unsigned) (c - 'a' + 10) : 16;
-
-                if (d > 15) /* the end of the string too */
-                        return false;
-                v = v << 4 | d;
-        }
-        *ret = v;
-        return true;
+        put_hex(ret, (uint32_t) (lease - l->table));
+        put_hex(ret + 8, (uint32_t) (lease->tag >> 32));
+        put_hex(ret + 16, (uint32_t) lease->tag);
+        ret[DECISION_ID_MAX] = 0;
 }
 
 Lease *lease_find(Leases *l, const char *id, uint32_t uid, bool privileged) {
-        uint64_t i, tag;
+        uint32_t i, high, low;
+        uint64_t tag;
 
-        if (!get_hex(id, 8, &i) || !get_hex(id + 8, 16, &tag) || id[DECISION_ID_MAX] || i >= l->touched || tag == 0)
+        if (strnlen(id, DECISION_ID_MAX + 1) != DECISION_ID_MAX || !get_hex(id, &i) || !get_hex(id + 8, &high) ||
+            !get_hex(id + 16, &low))
                 return NULL;
-        if (l->table[i].tag != tag || (l->table[i].uid != uid && !privileged))
+        tag = (uint64_t) high << 32 | low;
+        if (i >= l->touched || tag == 0 || l->table[i].tag != tag || (l->table[i].uid != uid && !privileged))
                 return NULL;
         return &l->table[i];
 }

@@ -43,11 +43,3 @@ void success_add(Success *s, bool good, uint64_t now_ns) {
 double success_evidence(const Success *s, uint64_t now_ns) {
         return s->total == 0 ? 0 : s->total * decay(now_ns > s->at_ns ? now_ns - s->at_ns : 0, SUCCESS_TAU_NS);
 }
-
-double success_estimate(const Success *s, double prior, uint64_t now_ns) {
-        double n = success_evidence(s, now_ns);
-
-        if (n <= 0)
-                return prior;
-        return (s->good / s->total * n + prior * SUCCESS_PRIOR_CALLS) / (n + SUCCESS_PRIOR_CALLS);
-}

@@ -10,6 +10,7 @@
 #include "daemon/core/forecast.h"
 #include "daemon/core/latency.h"
 #include "daemon/core/router.h"
+#include "daemon/core/series.h"
 #include "daemon/core/timer.h"
 #include "daemon/core/window.h"
 
@@ -80,6 +81,8 @@ struct Node {
         OperationState *operations;
         uint32_t n_operations;       /* [0] not counted */
 
+        Series series;
+
         Timer probe_timer, breaker_timer;
         uint64_t probe_id;           /* the one that is due; 0: none */
         uint64_t probed_ns;          /* last answer; 0: never */
@@ -97,6 +100,11 @@ const struct pm_operation *node_operation(const Node *n, uint32_t operation);
 uint32_t node_find_operation(const Node *n, const char *name);
 
 void success_add(Success *s, bool good, uint64_t now_ns);
-double success_estimate(const Success *s, double prior, uint64_t now_ns);
 /* Calls that the estimate rests on, beside the prior. */
 double success_evidence(const Success *s, uint64_t now_ns);
+/* The probability that the next call succeeds. */
+static inline double success_estimate(const Success *s, double prior, double evidence) {
+        if (evidence <= 0)
+                return prior;
+        return (s->good / s->total * evidence + prior * SUCCESS_PRIOR_CALLS) / (evidence + SUCCESS_PRIOR_CALLS);
+}

@@ -59,8 +59,8 @@ static inline NodeHot *node_fresh(Router *r, Service *s, uint32_t i, uint64_t no
                 node_refresh(r, s->nodes[i], now_ns);
         return &s->hot[i];
 }
-/* scratch: room for one value a node. */
-void service_refresh_median(Service *s, double *scratch, uint64_t now_ns);
+/* Works out what follows from all nodes of a service together. scratch: room for one value a node. */
+void service_review(Service *s, double *scratch, uint64_t now_ns);
 static inline void node_stale(Node *n) {
         node_hot(n)->fresh_until_ns = 0;
 }

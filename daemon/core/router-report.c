@@ -100,6 +100,7 @@ int router_fallback(Router *r, const char *decision, uint32_t uid, bool privileg
         if (k != 0)
                 return k;
         r->counters.fallbacks++;
+        s->fallbacks++;
         ret_cost->additional = ret->estimated_cost;
         ret_cost->remaining_hour = budget_remaining_hour(&s->budget);
         ret_cost->tier = ret->cost_tier;

@@ -453,8 +453,8 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
         if (!leases_room(&r->leases, q->uid, !q->privileged))
                 return ROUTE_TOO_MANY_LEASES;
         budget_advance(&s->budget, r->utc_ns);
-        if (now_ns >= s->median_until_ns)
-                service_refresh_median(s, r->scratch_score, now_ns);
+        if (now_ns >= s->review_ns)
+                service_review(s, r->scratch_score, now_ns);
         n_tried = mark_excluded(r, s, q, before, tried);
         locate(q, s, &latitude, &longitude);
 
@@ -493,6 +493,10 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
 
         r->counters.decisions++;
         s->decisions++;
+        s->decisions_by[strategy]++;
+        series_advance(&n->series, &n->latency, r->utc_ns, now_ns);
+        series_minute(&n->series)->decisions++;
+        series_hour(&n->series)->decisions++;
         s->tier = f.tier;
         spending_add(&s->spending, l->estimate, f.units, now_ns);
         if (s->scenario)

@@ -256,6 +256,44 @@ int router_scenario_open(Router *r, ScenarioType type, const char *service, cons
                          int severity, const char *detail, uint64_t now_ns, size_t *ret);
 int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t now_ns, size_t *ret);
 
+/* ---- analytics ---- */
+
+typedef struct AnalyticsPoint {
+        uint64_t start_utc_ns, length_ns;
+        uint64_t decisions, calls, successes, failures, openings; /* openings: of circuits */
+        uint64_t verdicts[_PM_VERDICT_MAX];
+        Money cost;
+        Money static_cost; /* what the configured weights alone would have led to; the difference is what was saved */
+        double latency_mean_ns;
+        uint64_t latency_p50_ns, latency_p95_ns, latency_p99_ns; /* of closed points; of a service the slowest node's */
+} AnalyticsPoint;
+
+/* The newest points, oldest first, the last one still running: at most 60 minutes, or 168 hours. Returns how many. */
+size_t node_analytics(Router *r, const Node *n, bool hours, uint64_t now_ns, size_t max, AnalyticsPoint *ret);
+size_t service_analytics(Router *r, const Service *s, bool hours, uint64_t now_ns, size_t max, AnalyticsPoint *ret);
+
+/* Since the start. */
+typedef struct ServiceTotals {
+        uint64_t decisions[_STRATEGY_MAX]; /* by the strategy that chose */
+        uint64_t fallbacks, openings;
+        Money savings;                     /* against the configured weights; negative: it cost more */
+        double forecast_brier, forecast_brier_base;   /* squared error of the forecasts and of the base rate; NAN: none yet */
+        double forecast_predicted, forecast_observed; /* calibration: share of failures as forecast, and as it came */
+        uint32_t forecasts_trusted;        /* nodes whose forecast beats the base rate */
+} ServiceTotals;
+
+void service_totals(Router *r, const Service *s, uint64_t now_ns, ServiceTotals *ret);
+
+#define RECOMMENDATION_NODES_MAX 256 /* larger services get none */
+
+typedef struct Recommendation {
+        char text[256];
+        Money saving_per_hour; /* had it been so in the last hour; 0: not in money */
+        const char *node;      /* or NULL */
+} Recommendation;
+
+size_t service_recommendations(Router *r, const Service *s, uint64_t now_ns, Recommendation *ret, size_t max);
+
 /* ---- status ---- */
 
 typedef struct NodeStatus {

@@ -15,7 +15,10 @@ struct Service {
         Budget budget;
         Window window;
         Spending spending;
-        uint64_t decisions, failures;
+        uint64_t decisions, failures, fallbacks, openings;
+        uint64_t decisions_by[_STRATEGY_MAX];
+        Money static_price; /* of a unit, by the configured weights; worked out together with the median */
+        Money savings;      /* against it */
 
         struct Scenario *scenario; /* the live one that shapes its decisions, or NULL */
         int optimization;          /* OptimizationStrategy in force, or -1 */
@@ -24,7 +27,7 @@ struct Service {
         uint64_t overrun_checked_ns;
 
         double median_ns;         /* of its nodes' expected latencies; 0: unknown */
-        uint64_t median_until_ns; /* when it is to be worked out again */
+        uint64_t review_ns;       /* when median and static price are to be worked out again */
 
         uint32_t leader, challenger; /* HYBRID_OPTIMIZATION: indexes; and since when the one is better, 0: it is not */
         uint64_t challenger_since_ns;

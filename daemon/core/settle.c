@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "basic/macro.h"
+#include "daemon/core/price.h"
 #include "daemon/core/router-private.h"
 
 /* The units count for the volume price as they are promised, so that calls in flight do not all get the cheap one. */
@@ -72,12 +73,30 @@ static void count_impact(const Service *s) {
                 i->revenue_at_risk = money_add(i->revenue_at_risk, s->settings.revenue_per_call);
 }
 
+static void record_point(SeriesPoint *p, const Outcome *o, Money cost, Money usual) {
+        p->verdicts[o->verdict]++;
+        p->cost = money_add(p->cost, cost);
+        p->static_cost = money_add(p->static_cost, usual);
+        if (o->verdict == PM_OK || o->verdict == PM_PERFORMANCE_DEGRADATION)
+                p->latency_sum_ms += (float) ((double) o->latency_ns / (double) NSEC_PER_MSEC);
+}
+
+static void record(Router *r, Node *n, const Lease *lease, const Outcome *o, Money cost) {
+        Money usual = o->verdict == PM_NOT_SENT ? 0 : price_units(n->service->static_price, lease->units);
+
+        series_advance(&n->series, &n->latency, r->utc_ns, r->now_ns);
+        record_point(series_minute(&n->series), o, cost, usual);
+        record_point(series_hour(&n->series), o, cost, usual);
+        n->service->savings = money_add(n->service->savings, usual - cost);
+}
+
 Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
         Node *n = r->nodes[lease->node];
         NodeHot *h = node_hot(n);
         Money cost = settle_money(r, lease, n, o);
 
         h->in_flight--;
+        record(r, n, lease, o, cost);
         if (lease->permit && h->breaker.circuit == CIRCUIT_HALF_OPEN && lease->generation == h->breaker.generation)
                 h->breaker.permits++;
         n->verdicts[o->verdict]++;

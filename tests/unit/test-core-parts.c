@@ -321,12 +321,12 @@ static void test_lease_table(void **state) {
 static void test_success_prior(void **state) {
         Success s = {};
 
-        assert_near(success_estimate(&s, 0.99, SEC), 0.99, 0);
+        assert_near(success_estimate(&s, 0.99, success_evidence(&s, SEC)), 0.99, 0);
         for (int i = 0; i < 20; i++)
                 success_add(&s, false, SEC);
-        assert_near(success_estimate(&s, 0.99, SEC), 0.99 / 2, 1e-9);
-        assert_near(success_estimate(&s, 0.99, 31 * SEC), 0.99 * 20 / (20 + 20 * exp(-1)), 1e-9);
-        assert_near(success_estimate(&s, 0.99, 3600 * SEC), 0.99, 1e-9);
+        assert_near(success_estimate(&s, 0.99, success_evidence(&s, SEC)), 0.99 / 2, 1e-9);
+        assert_near(success_estimate(&s, 0.99, success_evidence(&s, 31 * SEC)), 0.99 * 20 / (20 + 20 * exp(-1)), 1e-9);
+        assert_near(success_estimate(&s, 0.99, success_evidence(&s, 3600 * SEC)), 0.99, 1e-9);
 }
 
 int main(void) {
