@@ -31,6 +31,12 @@ const OverridesOf overrides_of[_OPTIMIZATION_STRATEGY_MAX] = {
                              .trial_share = 2 * TRIAL_SHARE, .drained_too = true, .emergency_limits = true, .panic = true },
 };
 
+/* Where nodes fail and others work, the breakers have taken them out; what is left to say is what counts among the others.
+ * A service that is to be cheap stays so, unless it is serious. */
+static OptimizationStrategy answer_to_failing_nodes(Priority priority, Severity severity) {
+        return priority == PRIORITY_COST && severity < SEVERITY_HIGH ? COST_MINIMIZATION : AVAILABILITY_FIRST;
+}
+
 OptimizationStrategy optimization_for(ScenarioType type, Priority priority, Severity severity) {
         switch (type) {
         case EMERGENCY_SCENARIO:
@@ -47,11 +53,10 @@ OptimizationStrategy optimization_for(ScenarioType type, Priority priority, Seve
                         return BALANCED;
                 return priority == PRIORITY_REVENUE ? REVENUE_PROTECTION : PERFORMANCE_OPTIMIZATION;
         case RATE_LIMIT_EXCEEDED:
-                return BALANCED;
+                /* Never all to one: it would be the next to reach its limit. */
+                return answer_to_failing_nodes(priority, severity);
         default:
-                if (priority == PRIORITY_REVENUE)
-                        return REVENUE_PROTECTION;
-                return priority == PRIORITY_COST && severity < SEVERITY_HIGH ? BALANCED : AVAILABILITY_FIRST;
+                return priority == PRIORITY_REVENUE ? REVENUE_PROTECTION : answer_to_failing_nodes(priority, severity);
         }
 }
 
