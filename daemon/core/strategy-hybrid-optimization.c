@@ -30,11 +30,16 @@ static double proximity(const Choice *c, const NodeHot *h) {
         return (1 + c->x * h->x + c->y * h->y + c->z * h->z) / 2; /* 1 here, 0 at the antipodes */
 }
 
-static uint32_t find_leader(const Choice *c, uint32_t index) {
+static uint32_t find(const Choice *c, uint32_t index) {
         for (uint32_t i = 0; i < c->n; i++)
                 if (c->index[i] == index)
                         return i;
         return UINT32_MAX;
+}
+
+/* A node that warms up is left out of some choices at random, which says nothing against it. */
+static bool is_warming(const Choice *c, uint32_t index) {
+        return find(c, index) == UINT32_MAX && index < c->service->settings.n_nodes && c->service->hot[index].ramp < 1;
 }
 
 uint32_t choose_hybrid_optimization(Choice *c) {
@@ -60,7 +65,7 @@ uint32_t choose_hybrid_optimization(Choice *c) {
         }
 
         best = choice_best(c);
-        leader = find_leader(c, s->leader);
+        leader = find(c, s->leader);
         c->cause = "the leader by success, latency, cost, load, proximity and forecast";
         if (leader != UINT32_MAX && leader != best && choice_hot(c, leader)->score >= LEADER_MIN) {
                 bool challenged = c->score[best] > c->score[leader] * MARGIN;
@@ -74,6 +79,9 @@ uint32_t choose_hybrid_optimization(Choice *c) {
                 if (!challenged || c->now_ns - s->challenger_since_ns < HOLD_NS)
                         return leader;
         }
+        /* It keeps its lead or its challenge for when it is in again. */
+        if (is_warming(c, s->leader) || (leader == best && is_warming(c, s->challenger)))
+                return best;
         s->challenger_since_ns = 0;
         s->leader = c->index[best];
         return best;

@@ -30,7 +30,7 @@ def left_behind(run_dir, pids):
 
 
 def test_the_whole_story(show, run_dir):
-    p = show("--for", "20")
+    p = show("--for", "25")
     assert p.wait_exit(90) == 0, p.log_tail(60)
     assert p.log().count("  yes  ") == 6 and "  NO  " not in p.log()
     assert not left_behind(run_dir, [])

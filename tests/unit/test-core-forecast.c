@@ -143,6 +143,45 @@ static void test_hybrid_leader_holds(void **state) {
         core_done(&c);
 }
 
+/* Routes for so many seconds, ten times a second; the share of the node. */
+static double share_over(Core *c, const char *node, unsigned seconds) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < seconds * 10; i++) {
+                n += streq(core_choose(c), node);
+                core_report(c, PM_OK, 50 * MS);
+                core_wait(c, 100 * MS);
+        }
+        return n / (seconds * 10.0);
+}
+
+static void test_hybrid_leader_comes_back_as_it_warms_up(void **state) {
+        Core c;
+
+        core_init(&c, HYBRID_OPTIMIZATION, NULL, 2);
+        c.strategy = HYBRID_OPTIMIZATION;
+        core_service(&c)->priority = PRIORITY_COST;
+        core_service(&c)->nodes[1].cost_per_request = 3 * CENT;
+        core_apply(&c);
+        share_over(&c, "a", 10);
+        assert_true(share_over(&c, "a", 10) > 0.95);
+
+        for (int i = 0; i < 5; i++)
+                core_call_node(&c, "a", PM_SERVICE_UNAVAILABLE);
+        assert_int_equal(core_node(&c, "s/a").circuit, CIRCUIT_OPEN);
+        while (core_node(&c, "s/a").circuit == CIRCUIT_OPEN)
+                core_wait(&c, 100 * MS);
+        while (core_node(&c, "s/a").circuit == CIRCUIT_HALF_OPEN)
+                core_call_node(&c, "a", PM_OK);
+
+        share_over(&c, "a", 10); /* its challenge has to last a while */
+        double warming = share_over(&c, "a", 10);
+        assert_true(warming > 0.3 && warming < 0.8);
+        share_over(&c, "a", 10);
+        assert_true(share_over(&c, "a", 10) > 0.95);
+        core_done(&c);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_calm_is_not_trusted_nor_alarmed),
@@ -150,6 +189,7 @@ int main(void) {
                 cmocka_unit_test(test_noise_earns_no_trust),
                 cmocka_unit_test(test_traffic_leaves_before_the_failure),
                 cmocka_unit_test(test_hybrid_leader_holds),
+                cmocka_unit_test(test_hybrid_leader_comes_back_as_it_warms_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
