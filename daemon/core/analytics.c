@@ -49,8 +49,8 @@ static size_t add_series(const Series *s, bool hours, size_t max, AnalyticsPoint
 }
 
 static void add_node(Router *r, Node *n, bool hours, size_t max, AnalyticsPoint *ret) {
-        series_advance(&n->series, &n->latency, r->utc_ns, r->now_ns);
-        add_series(&n->series, hours, max, ret);
+        series_advance(n->series, &n->latency, r->utc_ns, r->now_ns);
+        add_series(n->series, hours, max, ret);
 }
 
 size_t node_analytics(Router *r, const Node *n, bool hours, uint64_t now_ns, size_t max, AnalyticsPoint *ret) {
@@ -102,11 +102,11 @@ typedef struct Hour {
 static Hour last_hour(Router *r, Node *n) {
         Hour h = {};
 
-        series_advance(&n->series, &n->latency, r->utc_ns, r->now_ns);
+        series_advance(n->series, &n->latency, r->utc_ns, r->now_ns);
         for (int i = 0; i < SERIES_MINUTES; i++) {
                 AnalyticsPoint p = {};
 
-                add_point(&p, &n->series.minutes[i]);
+                add_point(&p, &n->series->minutes[i]);
                 h.calls += p.calls;
                 h.failures += p.failures;
                 h.openings += p.openings;

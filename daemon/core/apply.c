@@ -215,6 +215,25 @@ static int check_names(const Plans *p) {
         return k;
 }
 
+/* Slabs are kept for good; having more than needed does no harm. */
+static int reserve_series(Router *r, uint32_t slots) {
+        uint32_t n = (slots + SERIES_SLAB - 1) / SERIES_SLAB;
+        Series **series;
+
+        if (n <= r->n_series)
+                return 0;
+        series = realloc(r->series, n * sizeof(Series *));
+        if (!series)
+                return -ENOMEM;
+        r->series = series;
+        for (; r->n_series < n; r->n_series++) {
+                r->series[r->n_series] = calloc(SERIES_SLAB, sizeof(Series));
+                if (!r->series[r->n_series])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int plans_make(Router *r, const Settings *s, Plans *p) {
         int k;
 
@@ -246,6 +265,9 @@ static int plans_make(Router *r, const Settings *s, Plans *p) {
         if (names_init(&p->service_names, p->n, service_name_of, p->services) < 0 ||
             names_init(&p->node_names, p->n_nodes, node_name_of, p->slots) < 0)
                 return -ENOMEM;
+        k = reserve_series(r, p->n_slots);
+        if (k < 0)
+                return k;
         /* Two timers a node; those of nodes that go are disarmed before new ones are armed. */
         return timers_reserve(&r->timers, 2 * MAX(p->n_nodes, r->n_slots) + SCENARIOS_MAX);
 }
@@ -356,6 +378,9 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
                         while (slots[*slot])
                                 ++*slot;
                         n->slot = *slot;
+                        n->series = &r->series[n->slot / SERIES_SLAB][n->slot % SERIES_SLAB];
+                        if (n->series->minute != 0) /* of a node that is gone */
+                                memset(n->series, 0, sizeof(*n->series));
                         forecast_init(&n->forecast, &r->forecast);
                         slots[*slot] = n;
                 }

@@ -31,9 +31,9 @@ void circuit_open(Router *r, Node *n, const char *why, Verdict verdict, uint64_t
         Circuit from = b->circuit;
 
         n->service->openings++;
-        series_advance(&n->series, &n->latency, r->utc_ns, now_ns);
-        series_minute(&n->series)->openings++;
-        series_hour(&n->series)->openings++;
+        series_advance(n->series, &n->latency, r->utc_ns, now_ns);
+        series_minute(n->series)->openings++;
+        series_hour(n->series)->openings++;
         if (from == CIRCUIT_CLOSED)
                 forecast_failed(&n->forecast, &r->forecast, now_ns);
         breaker_open(b, n->service->settings.retry_backoff_ns, &r->random, now_ns);

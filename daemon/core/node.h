@@ -81,7 +81,7 @@ struct Node {
         OperationState *operations;
         uint32_t n_operations;       /* [0] not counted */
 
-        Series series;
+        Series *series; /* in a slab of the router, so that what is never used takes no memory */
 
         Timer probe_timer, breaker_timer;
         uint64_t probe_id;           /* the one that is due; 0: none */

@@ -93,7 +93,8 @@ static void tell(Router *r, Service *s, const Scenario *was, const Scenario *win
                          enum_to_string(&scenario_type_names, (int) loser->type));
 }
 
-static void optimize_service(Router *r, Service *s, uint64_t now_ns) {
+/* True: another optimization strategy is in force now. */
+static bool optimize_service(Router *r, Service *s, bool say, uint64_t now_ns) {
         Scenario *winner = NULL, *loser = NULL, *was = s->scenario;
         int strategy_was = s->optimization;
 
@@ -113,7 +114,9 @@ static void optimize_service(Router *r, Service *s, uint64_t now_ns) {
         s->overrides = winner ? &overrides_of[winner->strategy] : &overrides_none;
         s->budget.by_scenario = s->overrides->emergency_limits;
         if (s->optimization == strategy_was)
-                return;
+                return false;
+        if (!say)
+                return true;
         if (strategy_was < 0)
                 was = NULL;
         else if (was && (int) was->strategy != strategy_was)
@@ -122,12 +125,21 @@ static void optimize_service(Router *r, Service *s, uint64_t now_ns) {
         if (winner)
                 scenario_note(r, winner, STEP_ROUTING_DECISION, "%s is in force for %s",
                               enum_to_string(&optimization_strategy_names, (int) winner->strategy), s->settings.name);
+        return true;
 }
 
 void optimize(Router *r, Service *s, uint64_t now_ns) {
-        if (s)
-                optimize_service(r, s, now_ns);
-        else
-                for (uint32_t i = 0; i < r->n_services; i++)
-                        optimize_service(r, r->services[i], now_ns);
+        uint32_t changed = 0;
+        Event *e;
+
+        if (s) {
+                optimize_service(r, s, true, now_ns);
+                return;
+        }
+        for (uint32_t i = 0; i < r->n_services; i++)
+                changed += optimize_service(r, r->services[i], false, now_ns);
+        e = changed > 0 ? effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, SEVERITY_HIGH, now_ns) : NULL;
+        if (e)
+                snprintf(e->message, sizeof(e->message), "a scenario of all services has changed what is in force for %u of them",
+                         changed);
 }

@@ -12,6 +12,8 @@
 /* The longest that a caller may be told to wait, and a node left alone on a vendor's word. */
 #define WAIT_MAX_NS (24 * NSEC_PER_HOUR)
 
+#define SERIES_SLAB 64
+
 struct Router {
         RouterLimits limits;
         uint64_t now_ns;
@@ -25,6 +27,8 @@ struct Router {
         uint32_t n_services;
         Node **nodes;           /* by slot; NULL: free */
         uint32_t n_slots;
+        Series **series;        /* slabs, SERIES_SLAB slots each; fresh pages are not touched before they are used */
+        uint32_t n_series;
         Names service_names, node_names;
 
         ForecastModel forecast; /* what all nodes have taught */

@@ -38,6 +38,9 @@ Router *router_free(Router *r) {
         for (uint32_t i = 0; i < r->n_services; i++)
                 service_free(r->services[i]);
         free(r->services);
+        for (uint32_t i = 0; i < r->n_series; i++)
+                free(r->series[i]);
+        free(r->series);
         free(r->scenarios);
         free(r->nodes);
         names_done(&r->service_names);

@@ -33,6 +33,11 @@ void series_advance(Series *s, Latency *l, uint64_t utc_ns, uint64_t now_ns) {
 
         if (minute == s->minute)
                 return;
+        if (s->minute == 0) { /* never used: nothing to clear */
+                s->minute = minute;
+                s->hour = hour;
+                return;
+        }
         close_point(series_minute(s), l, now_ns);
         if (hour != s->hour) {
                 close_point(series_hour(s), l, now_ns);

@@ -84,9 +84,9 @@ static void record_point(SeriesPoint *p, const Outcome *o, Money cost, Money usu
 static void record(Router *r, Node *n, const Lease *lease, const Outcome *o, Money cost) {
         Money usual = o->verdict == PM_NOT_SENT ? 0 : price_units(n->service->static_price, lease->units);
 
-        series_advance(&n->series, &n->latency, r->utc_ns, r->now_ns);
-        record_point(series_minute(&n->series), o, cost, usual);
-        record_point(series_hour(&n->series), o, cost, usual);
+        series_advance(n->series, &n->latency, r->utc_ns, r->now_ns);
+        record_point(series_minute(n->series), o, cost, usual);
+        record_point(series_hour(n->series), o, cost, usual);
         n->service->savings = money_add(n->service->savings, usual - cost);
 }
 
