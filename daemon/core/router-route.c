@@ -98,8 +98,19 @@ static void place(Choice *c, double latitude, double longitude) {
 
 /* ---- what the caller is told ---- */
 
-/* The best others, best first. */
-static double list_fallbacks(const Service *s, const Choice *c, uint32_t chosen, Decision *d) {
+/* A fallback may take what this decision passed over only to keep the average price, a ramp or a standby. */
+static bool is_reserve(const Router *r, uint32_t i) {
+        switch ((Skip) r->scratch_reason[i]) {
+        case SKIP_TIER: case SKIP_WARMING: case SKIP_STANDBY:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* The best others, best first, and then the reserve. Returns the score of the first. */
+static double list_fallbacks(const Filter *f, const Choice *c, uint32_t chosen, Decision *d) {
+        const Service *s = f->service;
         uint32_t best[FALLBACKS_MAX], n = 0;
 
         for (uint32_t i = 0; i < c->n; i++) {
@@ -118,6 +129,10 @@ static double list_fallbacks(const Service *s, const Choice *c, uint32_t chosen,
         for (uint32_t i = 0; i < n; i++)
                 d->fallbacks[i] = s->nodes[c->index[best[i]]]->name;
         d->n_fallbacks = n;
+        if (f->skipped[SKIP_TIER] + f->skipped[SKIP_WARMING] + f->skipped[SKIP_STANDBY] > 0)
+                for (uint32_t i = 0; i < s->n && d->n_fallbacks < FALLBACKS_MAX; i++)
+                        if (is_reserve(f->router, i))
+                                d->fallbacks[d->n_fallbacks++] = s->nodes[i]->name;
         return n > 0 ? c->score[best[0]] : 0;
 }
 
@@ -402,7 +417,7 @@ static void describe(Filter *f, const Choice *c, const Chosen *chosen, Strategy 
         d->health_score = (double) h->score;
         d->candidates = NULL;
         d->n_candidates = 0;
-        next = list_fallbacks(s, c, chosen->position, d);
+        next = list_fallbacks(f, c, chosen->position, d);
         d->confidence = confidence(h, c->score[chosen->position], next) * (chosen->degraded ? 0.5 : 1);
         if (f->request->explain)
                 explain(f->router, f, c, d);

@@ -86,6 +86,15 @@ def test_fallback_never_tries_a_node_again(maps):
     assert e.value.name == "NoUsableNode" and e.value.parameters["serviceName"] == "maps"
 
 
+def test_a_dearer_node_stays_a_fallback(daemon, client):
+    """The shipped price tiers hold us-west back from the first decision, but not from a call that us-east failed."""
+    c = client(daemon(os.path.join(parts.SOURCE, "etc", "pointsman.conf")))
+    d = c.call("Route", serviceName="stripe")["decision"]
+    assert d["node"] == "stripe/us-east" and d["fallbacks"] == ["stripe/us-west"] and d["costTier"] == "normal"
+    reply = c.call("CostAwareFallback", decision=d["id"], httpStatus=500)
+    assert reply["decision"]["node"] == "stripe/us-west" and reply["costAssessment"]["tier"] == "elevated"
+
+
 def test_an_outage_opens_the_breaker_and_traffic_leaves(maps):
     for _ in range(5):
         d = maps.call("Route", serviceName="maps", exclude=["google", "here"])["decision"]
