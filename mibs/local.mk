@@ -2,6 +2,7 @@
 mibdir = $(datadir)/snmp/mibs
 nodist_mib_DATA = mibs/installed/POINTSMAN-MIB.txt
 dist_doc_DATA = mibs/README.md
+dist_pkgdata_SCRIPTS = mibs/check_pointsman
 EXTRA_DIST += mibs/POINTSMAN-MIB.txt mibs/check
 CLEANFILES += mibs/installed/POINTSMAN-MIB.txt
 TESTS += mibs/check

@@ -82,8 +82,9 @@ static int on_connection(int major, int minor, void *session, void *userdata) {
 /* No file is read, none is written: everything that counts comes from the command line. */
 static void configure_library(const char *agentx) {
         static const int library_flags[] = {
-                NETSNMP_DS_LIB_DONT_READ_CONFIGS, NETSNMP_DS_LIB_DONT_PERSIST_STATE, NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD,
-                NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE, NETSNMP_DS_LIB_DONT_LOAD_HOST_FILES, NETSNMP_DS_LIB_ALARM_DONT_USE_SIG,
+                NETSNMP_DS_LIB_DONT_READ_CONFIGS,        NETSNMP_DS_LIB_DONT_PERSIST_STATE,
+                NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD,  NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE,
+                NETSNMP_DS_LIB_DONT_LOAD_HOST_FILES,     NETSNMP_DS_LIB_ALARM_DONT_USE_SIG,
         };
 
         for (size_t i = 0; i < ELEMENTSOF(library_flags); i++)

@@ -55,7 +55,8 @@ static Kind kind_of(const Event *e, const char *to) {
         }
 }
 
-static int read_data_member(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row _unused_, void *userdata) {
+static int read_data_member(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row _unused_,
+                            void *userdata) {
         Reading *reading = userdata;
 
         if (v->type == JSON_STRING && json_equals(key, "to"))
@@ -108,8 +109,10 @@ int event_parse(char *text, Event **ret) {
 }
 
 bool event_supersedes(const Event *later, const Event *earlier) {
-        bool same = later->kind == earlier->kind || (later->type == EVENT_CIRCUIT_CHANGED && earlier->type == later->type);
+        bool circuit = later->type == EVENT_CIRCUIT_CHANGED && earlier->type == EVENT_CIRCUIT_CHANGED;
 
-        return same && streq(later->row.service ?: "", earlier->row.service ?: "") &&
-                streq(later->row.node ?: "", earlier->row.node ?: "") && streq(later->scenario ?: "", earlier->scenario ?: "");
+        return (circuit || later->kind == earlier->kind) &&
+                streq(later->row.service ?: "", earlier->row.service ?: "") &&
+                streq(later->row.node ?: "", earlier->row.node ?: "") &&
+                streq(later->scenario ?: "", earlier->scenario ?: "");
 }

@@ -35,7 +35,8 @@ typedef struct KindObjects {
 
 extern const KindObjects event_objects[_KIND_MAX];
 
-/* The parameters of a reply to Subscribe. Takes text over, also on failure, and changes it. -EBADMSG and the like: it is no event. */
+/* The parameters of a reply to Subscribe. Takes text over, also on failure, and changes it. -EBADMSG and the like: it
+ * is no event. */
 int event_parse(char *text, Event **ret);
 Event *event_free(Event *e);
 

@@ -116,7 +116,8 @@ int feed_refresh(Feed *f, FeedId id, uint64_t now_ns) {
         if (k >= 0) {
                 k = snapshot_parse(reply, read_clock(CLOCK_REALTIME), &snapshot);
                 if (k < 0)
-                        snprintf(f->error, sizeof(f->error), "its reply to %s cannot be understood: %s", kinds[id].method, strerror(-k));
+                        snprintf(f->error, sizeof(f->error), "its reply to %s cannot be understood: %s",
+                                 kinds[id].method, strerror(-k));
         }
         source->fresh = k >= 0;
         if (k < 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the daemon last said, asked for again when somebody looks and it is older than a second. A call takes no longer than a
- * fixed time, and a daemon that does not answer is left alone for a while, so that nobody who polls waits for it each time.
+ * What the daemon last said, asked for again when somebody looks and it is older than a second. A call takes no
+ * longer than a fixed time, and a daemon that does not answer is left alone for a while, so that nobody who polls
+ * waits for it each time.
  *
  * Times are of the clock that feed_clock_ns() reads: it never goes back, and counts on while the host is suspended.
  */
@@ -23,8 +24,8 @@ uint64_t feed_clock_ns(void);
 int feed_new(Feed **ret, const char *socket);
 Feed *feed_free(Feed *f);
 
-/* 1: there is a new snapshot, and pointers into the one before are void; 0: there is none yet, or it is too early to ask again;
- * negative: the daemon was asked and gave no usable answer, see feed_error(). */
+/* 1: there is a new snapshot, and pointers into the one before are void; 0: there is none yet, or it is too early to
+ * ask again; negative: the daemon was asked and gave no usable answer, see feed_error(). */
 int feed_refresh(Feed *f, FeedId id, uint64_t now_ns);
 /* A sentence about the last failure. */
 const char *feed_error(const Feed *f);

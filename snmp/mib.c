@@ -17,7 +17,7 @@
 #define GAUGE(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 0)
 #define COUNTER(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 0)
 #define DOLLARS(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 6) /* micro-dollars */
-#define RATIO(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 4)     /* 0..1 to hundredths of a percent */
+#define RATIO(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 4) /* 0..1 to hundredths of a percent */
 #define MILLISECONDS(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 3) /* to microseconds */
 #define TIME(n, s, member, field) NUMBER(n, s, member, COLUMN_TIME, field, 0)
 
@@ -72,7 +72,8 @@ static const Column node_columns[] = {
         TEXT(2, S, name, "node"),
         TEXT(3, S, provider, "provider"),
         TEXT(4, S, region, "region"),
-        { 5, COLUMN_INTEGER, 0, offsetof(S, administrative_state), "administrativeState", &administrative_state_names, true },
+        { 5, COLUMN_INTEGER, 0, offsetof(S, administrative_state), "administrativeState", &administrative_state_names,
+          true },
         ENUM(6, S, health, "health", health_names),
         GAUGE(7, S, health_score, "healthScore"),
         ENUM(8, S, circuit, "circuit", circuit_names),
@@ -177,7 +178,7 @@ static void time_value(uint64_t utc_ns, Value *ret) {
         unsigned year = (unsigned) tm.tm_year + 1900;
         const u_char octets[] = {
                 (u_char) (year >> 8), (u_char) year, (u_char) (tm.tm_mon + 1), (u_char) tm.tm_mday, (u_char) tm.tm_hour,
-                (u_char) tm.tm_min, (u_char) tm.tm_sec, (u_char) (utc_ns % NSEC_PER_SEC / (NSEC_PER_SEC / 10)), '+', 0, 0,
+                (u_char) tm.tm_min, (u_char) tm.tm_sec, (u_char) (utc_ns % NSEC_PER_SEC * 10 / NSEC_PER_SEC), '+', 0, 0,
         };
         memcpy(ret->octets, octets, sizeof(octets));
         ret->type = ASN_OCTET_STR;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POINTSMAN-MIB as data: for each table, and for the scalars, which column shows which member of which row, and from which
- * field of the daemon's reply it is read. Reading replies, answering requests and the tests all go by these tables.
+ * POINTSMAN-MIB as data: for each table, and for the scalars, which column shows which member of which row, and from
+ * which field of the daemon's reply it is read. Reading replies, answering requests and the tests all go by these
+ * tables.
  */
 #pragma once
 
@@ -28,7 +29,7 @@ typedef struct Column {
         uint8_t digits; /* the field's value × 10^digits is the member's: dollars to micro-dollars by 6 */
         size_t offset;
         const char *field;      /* of the reply's object; NULL: worked out from other fields */
-        const EnumNames *names; /* the field is one of these; the member is its position, counted from 1, or 0 for none */
+        const EnumNames *names; /* the field is one of these; the member is its position counted from 1, 0 for none */
         bool writable;
 } Column;
 

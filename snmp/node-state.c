@@ -44,7 +44,8 @@ static int apply(Feed *feed, Change *change, AdministrativeState state, int erro
 
         int k = feed_set_node_state(feed, change->node, state);
         if (k < 0) {
-                log_warning("Cannot set node %s to %s, as an SNMP manager asks: %s", change->node, word, feed_error(feed));
+                log_warning("Cannot set node %s to %s, as an SNMP manager asks: %s", change->node, word,
+                            feed_error(feed));
                 return error;
         }
         change->applied = true;
@@ -64,7 +65,9 @@ int node_state_set(Feed *feed, int phase, netsnmp_request_info *request, const C
                 return change ? apply(feed, change, change->to, SNMP_ERR_COMMITFAILED) : SNMP_ERR_COMMITFAILED;
         case MODE_SET_UNDO:
                 feed_expire(feed);
-                return change && change->applied ? apply(feed, change, change->from, SNMP_ERR_UNDOFAILED) : SNMP_ERR_NOERROR;
+                if (!change || !change->applied)
+                        return SNMP_ERR_NOERROR;
+                return apply(feed, change, change->from, SNMP_ERR_UNDOFAILED);
         case MODE_SET_COMMIT:
                 /* The next GET shows it. */
                 feed_expire(feed);

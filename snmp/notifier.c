@@ -66,15 +66,16 @@ static int watch(netsnmp_watcher_info *w, const char *name, unsigned number, int
 
 static int register_switches(Switches *s) {
         *s = (Switches) { .bits = { 0xFF, 0x80 }, .size = 2 };
-        netsnmp_init_watcher_info6(&s->watchers[0], s->bits, sizeof(s->bits), ASN_OCTET_STR, WATCHER_MAX_SIZE | WATCHER_SIZE_IS_PTR,
-                                   sizeof(s->bits), &s->size);
-        netsnmp_init_watcher_info(&s->watchers[1], &s->sent, sizeof(s->sent), ASN_COUNTER64, WATCHER_FIXED_SIZE);
-        netsnmp_init_watcher_info(&s->watchers[2], &s->suppressed, sizeof(s->suppressed), ASN_COUNTER64, WATCHER_FIXED_SIZE);
+        netsnmp_watcher_info *w = s->watchers;
+        netsnmp_init_watcher_info6(&w[0], s->bits, sizeof(s->bits), ASN_OCTET_STR,
+                                   WATCHER_MAX_SIZE | WATCHER_SIZE_IS_PTR, sizeof(s->bits), &s->size);
+        netsnmp_init_watcher_info(&w[1], &s->sent, sizeof(s->sent), ASN_COUNTER64, WATCHER_FIXED_SIZE);
+        netsnmp_init_watcher_info(&w[2], &s->suppressed, sizeof(s->suppressed), ASN_COUNTER64, WATCHER_FIXED_SIZE);
 
-        int k = watch(&s->watchers[0], "pmNotificationEnable", 1, HANDLER_CAN_RWRITE);
+        int k = watch(&w[0], "pmNotificationEnable", 1, HANDLER_CAN_RWRITE);
         if (k >= 0)
-                k = watch(&s->watchers[1], "pmNotificationsSent", 2, HANDLER_CAN_RONLY);
-        return k < 0 ? k : watch(&s->watchers[2], "pmNotificationsSuppressed", 3, HANDLER_CAN_RONLY);
+                k = watch(&w[1], "pmNotificationsSent", 2, HANDLER_CAN_RONLY);
+        return k < 0 ? k : watch(&w[2], "pmNotificationsSuppressed", 3, HANDLER_CAN_RONLY);
 }
 
 static bool is_enabled(const Switches *s, Kind kind) {
@@ -158,15 +159,16 @@ static int64_t resume_at(Notifier *n) {
 }
 
 static int follow(Notifier *n) {
-        char parameters[512];
+        static const char types[] =
+                "\"types\":[\"circuit_changed\",\"scenario_opened\",\"scenario_escalation\",\"scenario_resolved\","
+                "\"cost_alert\",\"performance_degradation\",\"optimization_executed\"]";
+        char parameters[sizeof(types) + 64];
         int64_t since = resume_at(n);
-        size_t k = (size_t) snprintf(parameters, sizeof(parameters),
-                                     "{\"types\":[\"circuit_changed\",\"scenario_opened\",\"scenario_escalation\",\"scenario_resolved\","
-                                     "\"cost_alert\",\"performance_degradation\",\"optimization_executed\"]");
 
         if (since >= 0)
-                k += (size_t) snprintf(parameters + k, sizeof(parameters) - k, ",\"since\":%lld", (long long) since);
-        snprintf(parameters + k, sizeof(parameters) - k, "}");
+                snprintf(parameters, sizeof(parameters), "{%s,\"since\":%lld}", types, (long long) since);
+        else
+                snprintf(parameters, sizeof(parameters), "{%s}", types);
         int r = pointsman_connect(n->socket, &n->stream);
         if (r < 0)
                 return r;
@@ -233,7 +235,8 @@ static void read_stream(Notifier *n, uint64_t now_ns) {
 
 /* ---- sending ---- */
 
-static void add_object(netsnmp_variable_list **variables, const Column *c, const void *row, size_t n_suffix, const oid *suffix) {
+static void add_object(netsnmp_variable_list **variables, const Column *c, const void *row, size_t n_suffix,
+                       const oid *suffix) {
         oid name[MIB_OID_MAX];
         size_t n = mib_oid(name, n_suffix, suffix);
         Value v;
@@ -262,8 +265,10 @@ static void send_event(Notifier *n, const Event *e) {
 
         size_t length = mib_oid(id, 2, (oid[]) { MIB_NOTIFICATIONS, (oid) e->kind + 1 });
         snmp_varlist_add_variable(&variables, trap_oid, ELEMENTSOF(trap_oid), ASN_OBJECT_ID, id, length * sizeof(oid));
-        for (size_t i = 0; i < mib_n_event; i++)
-                add_object(&variables, &mib_event[i], &e->row, 4, (oid[]) { MIB_OBJECTS, MIB_EVENT, mib_event[i].number, 0 });
+        for (size_t i = 0; i < mib_n_event; i++) {
+                const oid suffix[] = { MIB_OBJECTS, MIB_EVENT, mib_event[i].number, 0 };
+                add_object(&variables, &mib_event[i], &e->row, ELEMENTSOF(suffix), suffix);
+        }
         const Row *row = row_of(n, e);
         for (size_t i = 0; row && objects->columns[i]; i++) {
                 oid suffix[4 + ELEMENTSOF(row->index)] = { MIB_OBJECTS, table->number, 1, objects->columns[i] };

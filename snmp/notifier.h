@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Turns the daemon's events into SNMP notifications: none is lost or doubled when the daemon or snmpd comes back, and a storm of them
- * is cut down to what a station can read, the last state of each thing included.
+ * Turns the daemon's events into SNMP notifications: none is lost or doubled when the daemon or snmpd comes back, and
+ * a storm of them is cut down to what a station can read, the last state of each thing included.
  *
  * Times are of feed_clock_ns().
  */
@@ -12,7 +12,8 @@
 
 typedef struct Notifier Notifier;
 
-/* Registers its switches and counters; call between init_agent() and init_snmp(). socket: NULL for the library's default. Logs. */
+/* Registers its switches and counters; call between init_agent() and init_snmp(). socket: NULL for the library's
+ * default. Logs. */
 int notifier_new(Notifier **ret, const char *socket, Feed *feed, Tables *tables);
 Notifier *notifier_free(Notifier *n);
 

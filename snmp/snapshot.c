@@ -58,8 +58,9 @@ static Row *row_at(Rows *r, size_t i) {
 }
 
 /* Reads a list of objects, each into a new row of the table. */
-static int read_rows(JsonReader *r, TableId id, const JsonValue *list, void (*prepare)(const Reading *reading, void *row),
-                     ReadMember read_member, Reading *reading) {
+static int read_rows(JsonReader *r, TableId id, const JsonValue *list,
+                     void (*prepare)(const Reading *reading, void *row), ReadMember read_member, Reading *reading) {
+        const Table *table = &mib_tables[id];
         Rows *rows = &reading->snapshot->tables[id];
         bool first = true;
         JsonValue v;
@@ -78,7 +79,7 @@ static int read_rows(JsonReader *r, TableId id, const JsonValue *list, void (*pr
                         return -ENOMEM;
                 if (prepare)
                         prepare(reading, row);
-                k = columns_read(r, mib_tables[id].columns, mib_tables[id].n_columns, read_member, row, reading);
+                k = columns_read(r, table->columns, table->n_columns, read_member, row, reading);
                 if (k < 0)
                         return k;
         }
@@ -87,7 +88,8 @@ static int read_rows(JsonReader *r, TableId id, const JsonValue *list, void (*pr
 
 /* ---- the objects of the reply ---- */
 
-static int read_verdict(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
+static int read_verdict(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row,
+                        void *userdata _unused_) {
         NodeRow *node = row;
         int64_t n;
 
@@ -149,10 +151,11 @@ static int read_service_member(JsonReader *r, const JsonValue *key, const JsonVa
 }
 
 static int read_scenario_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata) {
+        const Table *table = &mib_tables[TABLE_SCENARIOS];
         ScenarioRow *scenario = row;
 
         if (json_equals(key, "impact") && v->type == JSON_OBJECT) {
-                int k = columns_read(r, mib_tables[TABLE_SCENARIOS].columns, mib_tables[TABLE_SCENARIOS].n_columns, NULL, row, userdata);
+                int k = columns_read(r, table->columns, table->n_columns, NULL, row, userdata);
                 return k < 0 ? k : 1;
         }
         if (json_equals(key, "resolvedAt") && v->type == JSON_STRING)
@@ -187,13 +190,15 @@ static int read_joined(JsonReader *r, const JsonValue *list, const char **ret) {
         return 1;
 }
 
-static int read_provider_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
+static int read_provider_member(JsonReader *r, const JsonValue *key, const JsonValue *v, void *row,
+                                void *userdata _unused_) {
         ProviderRow *provider = row;
 
         return json_equals(key, "operations") && v->type == JSON_ARRAY ? read_joined(r, v, &provider->operations) : 0;
 }
 
-static int read_status_member(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row, void *userdata _unused_) {
+static int read_status_member(JsonReader *r _unused_, const JsonValue *key, const JsonValue *v, void *row,
+                              void *userdata _unused_) {
         SystemRow *system = row;
 
         if (json_equals(key, "startedAt") && v->type == JSON_STRING)
@@ -275,7 +280,8 @@ static uint64_t percent(uint64_t part, uint64_t whole) {
 }
 
 static int complete(Snapshot *s, uint64_t utc_ns) {
-        Rows *services = &s->tables[TABLE_SERVICES], *nodes = &s->tables[TABLE_NODES], *scenarios = &s->tables[TABLE_SCENARIOS];
+        Rows *services = &s->tables[TABLE_SERVICES], *nodes = &s->tables[TABLE_NODES];
+        Rows *scenarios = &s->tables[TABLE_SCENARIOS];
         static const TableId ids[] = { TABLE_SERVICES, TABLE_NODES, TABLE_SCENARIOS, TABLE_PROVIDERS };
 
         for (size_t i = 0; i < ELEMENTSOF(ids); i++) {

@@ -12,11 +12,11 @@ typedef struct Rows {
 typedef struct Snapshot {
         char *text; /* the reply; the rows' strings lie in it */
         SystemRow system;
-        Rows tables[_TABLE_MAX]; /* empty for tables that augment another, and for those that the reply does not speak of */
+        Rows tables[_TABLE_MAX]; /* empty for those that augment another or that the reply does not speak of */
 } Snapshot;
 
-/* Takes text over, also on failure, and changes it. utc_ns: the time that ages are reckoned from. -ENOMEM; -EBADMSG, -ENODATA, -ELOOP:
- * the reply is not what the interface promises. */
+/* Takes text over, also on failure, and changes it. utc_ns: the time that ages are reckoned from. -ENOMEM; -EBADMSG,
+ * -ENODATA, -ELOOP: the reply is not what the interface promises. */
 int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret);
 Snapshot *snapshot_free(Snapshot *s);
 

@@ -135,12 +135,13 @@ static int handle_table(netsnmp_mib_handler *handler, netsnmp_handler_registrati
 
 /* ---- registering ---- */
 
-static netsnmp_handler_registration *new_registration(Tables *t, const char *name, Netsnmp_Node_Handler *handle, const void *what,
-                                                      size_t n, const oid *suffix, int modes) {
+static netsnmp_handler_registration *new_registration(Tables *t, const char *name, Netsnmp_Node_Handler *handle,
+                                                      const void *what, size_t n, const oid *suffix, int modes) {
+        netsnmp_handler_registration *registration;
         oid where[MIB_OID_MAX];
-        size_t length = mib_oid(where, n, suffix);
-        netsnmp_handler_registration *registration = netsnmp_create_handler_registration(name, handle, where, length, modes);
 
+        n = mib_oid(where, n, suffix);
+        registration = netsnmp_create_handler_registration(name, handle, where, n, modes);
         if (registration) {
                 registration->my_reg_void = (void *) what;
                 registration->handler->myvoid = t;
@@ -149,8 +150,10 @@ static netsnmp_handler_registration *new_registration(Tables *t, const char *nam
 }
 
 static int register_scalar(Tables *t, const Column *c) {
+        const oid suffix[] = { MIB_OBJECTS, MIB_SYSTEM, c->number };
         netsnmp_handler_registration *registration =
-                new_registration(t, "pointsman-scalar", handle_scalar, c, 3, (oid[]) { MIB_OBJECTS, MIB_SYSTEM, c->number }, HANDLER_CAN_RONLY);
+                new_registration(t, "pointsman-scalar", handle_scalar, c, ELEMENTSOF(suffix), suffix,
+                                 HANDLER_CAN_RONLY);
 
         if (!registration)
                 return -ENOMEM;
@@ -180,8 +183,8 @@ static int register_table(Tables *t, TableId id) {
                 netsnmp_table_helper_add_index(index, ASN_UNSIGNED);
         index->min_column = table->columns[0].number;
         index->max_column = table->columns[table->n_columns - 1].number;
-        if (netsnmp_container_table_register(registration, index, t->containers[id], TABLE_CONTAINER_KEY_NETSNMP_INDEX) !=
-            MIB_REGISTERED_OK)
+        if (netsnmp_container_table_register(registration, index, t->containers[id],
+                                             TABLE_CONTAINER_KEY_NETSNMP_INDEX) != MIB_REGISTERED_OK)
                 return -EINVAL;
         return inject_watch(t, registration, feed_of_table[id]);
 }

@@ -6,7 +6,8 @@
 
 typedef struct Tables Tables;
 
-/* Registers everything; call between init_agent() and init_snmp(). feed must outlive it. Logs when the daemon comes and goes. */
+/* Registers everything; call between init_agent() and init_snmp(). feed must outlive it. Logs when the daemon comes
+ * and goes. */
 int tables_new(Tables **ret, Feed *feed);
 /* After shutdown_agent(). */
 Tables *tables_free(Tables *t);

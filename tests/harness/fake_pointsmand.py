@@ -30,8 +30,10 @@ class FakePointsmand:
 
     def stop(self):
         """As a crash would: the socket stays, nobody listens, connections are reset."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.listener = None
         for c in self.connections:
             try:
                 c.shutdown(socket.SHUT_RDWR)

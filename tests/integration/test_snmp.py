@@ -2,8 +2,10 @@
 """pointsman-snmp between a real snmpd and a pointsmand that says what the test wants."""
 
 import copy
+import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -253,6 +255,54 @@ def test_help_and_version(build_dir, run_dir):
         p = process.Process("pointsman-snmp", [parts.program(build_dir, "snmp/pointsman-snmp"), option], run_dir)
         assert p.wait_exit() == 0
         assert word in p.log()
+
+
+# ---- stations ----
+
+def test_snmpv3_with_a_view(build_dir, run_dir, started, fake, subagent, wait_for):
+    snmpd = started(parts.Snmpd(build_dir, run_dir, settings=f"""createUser watcher SHA-256 "a long password" AES "another one"
+rouser watcher authPriv -V pointsman
+view pointsman included .{ROOT}
+""")).wait_ready()
+    subagent(fake, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+
+    def v3(*options, what):
+        return subprocess.run(["snmpget", "-v3", "-u", "watcher", *options, "-m", "", "-Oqv", f"127.0.0.1:{snmpd.port}", what], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=os.environ | {"MIBS": ""}).stdout.strip()
+
+    private = ("-l", "authPriv", "-a", "SHA-256", "-A", "a long password", "-x", "AES", "-X", "another one")
+    assert v3(*private, what=f"{ROOT}.1.1.1.0") == '"0.1.0"'
+    assert "No Such Object" in v3(*private, what="1.3.6.1.2.1.1.3.0")
+    assert "authorizationError" in v3("-l", "authNoPriv", "-a", "SHA-256", "-A", "a long password", what=f"{ROOT}.1.1.1.0")
+
+
+@pytest.mark.parametrize("status, nodes, arguments, code, words", [
+    ({}, [{}], [], 0, "OK - 0 of 1 circuits open, at most 50 % of a limit used | open=0;;;0;1 used=50%;80;100;0"),
+    ({}, [{}, {"circuit": "open"}], [], 1, "WARNING - 1 of 2"), ({"health": "degraded"}, [{}], [], 1, "WARNING"),
+    ({"health": "failing"}, [{}], [], 2, "CRITICAL"), ({}, [{}], ["-w", "50"], 1, "WARNING"), ({}, [{}], ["-c", "50"], 2, "CRITICAL"),
+    ({}, [], [], 0, "OK - 0 of 0"), ({}, [{}], ["-s", "-v2c -c wrong -t 0.3 -r 0"], 3, "UNKNOWN - Timeout"), ({}, [{}], ["-w", "x"], 3, "-H HOST"),
+    ({}, [{}], ["-r", "1.3.6.1.4.1.1"], 3, "UNKNOWN - snmpd knows no pointsman"),
+])
+def test_check_pointsman(connected, fake, wait_for, status, nodes, arguments, code, words):
+    fake.replies["GetSnapshot"] = snapshot([service("s", [node(f"s/{i}", **n) for i, n in enumerate(nodes)])], **status)
+    wait_for(lambda: get(connected, "pmNodes.0") == f"{len(nodes)} nodes", "SNMP shows this")
+    done = run_check(connected, *arguments)
+    assert done.stdout.startswith("POINTSMAN " * (words[:2] != "-H")) and words in done.stdout
+    assert done.returncode == code
+
+
+def run_check(snmpd, *arguments):
+    return subprocess.run([parts.SOURCE + "/mibs/check_pointsman", "-H", f"127.0.0.1:{snmpd.port}", *arguments], capture_output=True, text=True,
+                          timeout=30, check=False)
+
+
+def test_check_pointsman_without_a_daemon(connected, fake, wait_for):
+    connected.table("pmNodeTable")
+    fake.stop()
+    wait_for(lambda: get(connected, "pmDataState.0") == "stale", "the data is stale")
+    done = run_check(connected)
+    assert done.returncode == 2 and "pointsmand has not answered for" in done.stdout
 
 
 # ---- SET ----
