@@ -79,6 +79,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/codec-read.c \
 	daemon/dbus/codec-write.c \
 	daemon/dbus/introspect.c \
+	daemon/dbus/managed.c \
 	daemon/dbus/methods.c \
 	daemon/dbus/objects.c \
 	daemon/dbus/senders.c \

@@ -92,7 +92,7 @@ int users_new(Users **ret, const DaemonSettings *settings) {
 }
 
 Users *users_free(Users *u) {
-        User *x, *next;
+        User *x, *next = NULL;
 
         if (!u)
                 return NULL;
@@ -134,7 +134,7 @@ static unsigned roles_of(const Users *u, const gid_t *groups, size_t n, bool pri
 /* Forgets users without connections whose bucket is full again: they are as good as new. */
 static void forget_idle(Users *u, uint64_t now_ns) {
         uint64_t full_ns = (uint64_t) u->settings->requests_burst * NSEC_PER_SEC / MAX(u->settings->requests_per_second, 1U);
-        User *x, *next;
+        User *x, *next = NULL;
 
         HASH_ITER(hh, u->users, x, next)
                 if (x->connections == 0 && now_ns - x->refilled_ns >= full_ns) {

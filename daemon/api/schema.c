@@ -8,14 +8,13 @@
 
 #include "basic/macro.h"
 
-int schema_fail(SchemaError *error, const char *field, const char *format, ...) {
+void schema_complain(SchemaError *error, const char *field, const char *format, ...) {
         va_list ap;
 
         snprintf(error->field, sizeof(error->field), "%s", field);
         va_start(ap, format);
         vsnprintf(error->reason, sizeof(error->reason), format, ap);
         va_end(ap);
-        return -EINVAL;
 }
 
 int schema_fail_within(SchemaError *error, int r, const Field *f, ssize_t index) {

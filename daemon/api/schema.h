@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <sys/types.h>
 
 #include "basic/arena.h"
@@ -101,8 +102,9 @@ typedef struct SchemaError {
         char reason[256]; /* what is wrong and what is allowed */
 } SchemaError;
 
-/* Fills in the error and returns -EINVAL. */
-int schema_fail(SchemaError *error, const char *field, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fills in the error and is -EINVAL. */
+#define schema_fail(error, field, ...) (schema_complain((error), (field), __VA_ARGS__), -EINVAL)
+void schema_complain(SchemaError *error, const char *field, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts where it happened in front of the field that an inner structure complained of: "nodes[2].weight" (index -1: not in a
  * list). Returns r; does nothing if r is not -EINVAL. */

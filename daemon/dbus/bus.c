@@ -43,6 +43,7 @@ static void disconnect(Bus *b) {
                 return;
         signals_stop(b);
         changes_stop(b->changes);
+        listings_clear(b);
         senders_clear(b);
         b->bus = sd_bus_close_unref(b->bus);
 }
@@ -202,5 +203,6 @@ void bus_objects_changed(Bus *b) {
         if (!b)
                 return;
         senders_outdate(b);
+        listings_restart(b);
         changes_expect(b->changes, true);
 }

@@ -33,8 +33,7 @@ struct Changes {
         bool expected;  /* something happened that counters may not show */
         bool announce;  /* false in the first round, when nothing is news */
         bool at_work, full;
-        size_t service, node; /* where the round goes on */
-        bool in_service;      /* the service itself has been looked at */
+        Walk walk; /* of the round */
 };
 
 /* ---- telling ---- */
@@ -187,8 +186,7 @@ static void begin_round(Changes *c, uint64_t now_ns) {
         c->activity = activity(c);
         c->expected = false;
         c->at_work = true;
-        c->service = c->node = 0;
-        c->in_service = false;
+        c->walk = (Walk) {};
         c->round++;
         if (c->full) {
                 c->quiet = 0;
@@ -198,7 +196,7 @@ static void begin_round(Changes *c, uint64_t now_ns) {
 }
 
 static void end_round(Changes *c) {
-        Object *o, *next;
+        Object *o, *next = NULL;
 
         c->at_work = false;
         if (!c->full)
@@ -213,29 +211,17 @@ static void end_round(Changes *c) {
 }
 
 static void go_on(Changes *c, uint64_t now_ns, size_t objects_max) {
-        Router *router = api_router(c->bus->api);
         View view;
 
         for (size_t n = 0; n < objects_max; n++) {
-                if (c->service >= router_n_services(router)) {
+                const char *name = walk_next(c->bus, &c->walk, now_ns, &view);
+                if (!name) {
                         end_round(c);
                         return;
                 }
-                const Service *s = router_service(router, c->service);
-                view_service(c->bus, s, now_ns, &view);
-                size_t n_nodes = view.service_data.n_nodes;
-                if (!c->in_service) {
-                        c->in_service = true;
-                        c->node = look_at(c, view.service_data.status.service_name, &view) || c->full ? 0 : n_nodes;
-                } else if (c->node < n_nodes) {
-                        view_node(c->bus, service_node(s, c->node), now_ns, &view);
-                        look_at(c, view.node_data.node, &view);
-                        c->node++;
-                }
-                if (c->node >= n_nodes) {
-                        c->service++;
-                        c->in_service = false;
-                }
+                bool changed = look_at(c, name, &view);
+                if (view.service && !changed && !c->full)
+                        walk_next_service(&c->walk);
         }
 }
 
@@ -301,7 +287,7 @@ void changes_start(Changes *c) {
 }
 
 void changes_stop(Changes *c) {
-        Object *o, *next;
+        Object *o, *next = NULL;
 
         (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
         c->at_work = false;

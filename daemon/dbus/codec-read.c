@@ -117,7 +117,7 @@ static int to_exact(const Number *v, int64_t scale, int64_t *ret) {
 static int read_number(Reading *g, const Field *f, Next next, void *structure) {
         bool whole = field_is_whole(f);
         int64_t exact = 0;
-        Number v;
+        Number v = {};
 
         int r = read_any_number(g, next.type, &v);
         if (r == -EDOM)

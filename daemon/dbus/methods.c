@@ -335,7 +335,7 @@ static void serve_standard(BusCall *c, const struct Standard *s) {
                 refuse(c->bus, c->message, &error);
         else if (r < 0)
                 api_fail(&c->call, ERROR_BUSY, .reason = strerror(-r));
-        else if (sd_bus_message_get_expect_reply(c->message))
+        else if (r == 0 && sd_bus_message_get_expect_reply(c->message))
                 bus_send(c->bus, answer);
 }
 

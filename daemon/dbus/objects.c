@@ -6,8 +6,6 @@
 
 /* The Manager's own properties cost a walk over all nodes, so a burst of questions gets the same answer. */
 #define STATUS_AGE_MAX_NS (500 * NSEC_PER_MSEC)
-/* One reply with more objects than that would hold up everybody else's calls. */
-#define MANAGED_OBJECTS_MAX 4096
 
 /* ---- views ---- */
 
@@ -78,6 +76,30 @@ char *object_path(const char *name) {
         return r < 0 ? NULL : path;
 }
 
+/* ---- all of them ---- */
+
+const char *walk_next(Bus *b, Walk *w, uint64_t now_ns, View *ret) {
+        Router *router = api_router(b->api);
+
+        for (; w->service < router_n_services(router); walk_next_service(w)) {
+                const Service *s = router_service(router, w->service);
+                view_service(b, s, now_ns, ret);
+                if (!w->in_service) {
+                        w->in_service = true;
+                        return ret->service_data.status.service_name;
+                }
+                if (w->node < ret->service_data.n_nodes) {
+                        view_node(b, service_node(s, w->node++), now_ns, ret);
+                        return ret->node_data.node;
+                }
+        }
+        return NULL;
+}
+
+void walk_next_service(Walk *w) {
+        *w = (Walk) { .service = w->service + 1 };
+}
+
 /* ---- properties ---- */
 
 const char *property_name(const Field *f, char buffer[PROPERTY_NAME_MAX]) {
@@ -144,10 +166,14 @@ static int find_interface(Bus *b, sd_bus_message *m, uint64_t now_ns, View *ret,
 
         if (r < 0)
                 return r;
-        if (!view_find(b, path, now_ns, ret))
-                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s", path);
-        if (interface[0] && !streq(interface, ret->interface))
-                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_INTERFACE, "Object %s has no properties of %s", path, interface);
+        if (!view_find(b, path, now_ns, ret)) {
+                sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s", path);
+                return -ENOENT;
+        }
+        if (interface[0] && !streq(interface, ret->interface)) {
+                sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_INTERFACE, "Object %s has no properties of %s", path, interface);
+                return -ENOENT;
+        }
         return 0;
 }
 
@@ -165,91 +191,29 @@ static int find_property(Bus *b, sd_bus_message *m, uint64_t now_ns, View *ret, 
                         *ret_field = f;
                         return 0;
                 }
-        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "%s has no property %s", ret->interface, name);
+        sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "%s has no property %s", ret->interface, name);
+        return -ENOENT;
 }
 
 int properties_get(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error) {
-        const Field *f;
-        View view;
+        const Field *f = NULL;
+        View view = {};
         int r = find_property(b, m, now_ns, &view, &f, error);
 
         return r < 0 ? r : append_variant(reply, &view, f);
 }
 
 int properties_get_all(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error) {
-        View view;
+        View view = {};
         int r = find_interface(b, m, now_ns, &view, error);
 
         return r < 0 ? r : properties_append(reply, &view);
 }
 
 int properties_set(Bus *b, sd_bus_message *m, sd_bus_message *reply _unused_, uint64_t now_ns, sd_bus_error *error) {
-        const Field *f;
-        View view;
+        const Field *f = NULL;
+        View view = {};
         int r = find_property(b, m, now_ns, &view, &f, error);
 
         return r < 0 ? r : sd_bus_error_setf(error, SD_BUS_ERROR_PROPERTY_READ_ONLY, "Property %s is read-only", f->name);
-}
-
-/* ---- org.freedesktop.DBus.ObjectManager ---- */
-
-static int append_object(sd_bus_message *m, const char *name, const View *v) {
-        _cleanup_free_ char *path = object_path(name);
-        int r = path ? sd_bus_message_open_container(m, 'e', "oa{sa{sv}}") : -ENOMEM;
-
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 'o', path);
-        if (r >= 0)
-                r = object_append_interfaces(m, v);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-int object_append_interfaces(sd_bus_message *m, const View *v) {
-        int r = sd_bus_message_open_container(m, 'a', "{sa{sv}}");
-
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sa{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', v->interface);
-        if (r >= 0)
-                r = properties_append(m, v);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-static int append_service_and_nodes(Bus *b, sd_bus_message *m, const Service *s, uint64_t now_ns) {
-        View view;
-
-        view_service(b, s, now_ns, &view);
-        size_t n = view.service_data.n_nodes;
-        int r = append_object(m, view.service_data.status.service_name, &view);
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                view_node(b, service_node(s, i), now_ns, &view);
-                r = append_object(m, view.node_data.node, &view);
-        }
-        return r;
-}
-
-static size_t count_objects(Router *router, uint64_t now_ns) {
-        size_t n_services = router_n_services(router), n = n_services;
-
-        for (size_t i = 0; i < n_services && n <= MANAGED_OBJECTS_MAX; i++) {
-                ServiceStatus status;
-                service_status(router, router_service(router, i), now_ns, &status);
-                n += status.n_nodes;
-        }
-        return n;
-}
-
-int objects_get_managed(Bus *b, sd_bus_message *m _unused_, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error) {
-        Router *router = api_router(b->api);
-
-        if (count_objects(router, now_ns) > MANAGED_OBJECTS_MAX)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                         "There are more than %d objects: ask them one by one, or call GetSnapshot", MANAGED_OBJECTS_MAX);
-        int r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
-        for (size_t i = 0; i < router_n_services(router) && r >= 0; i++)
-                r = append_service_and_nodes(b, reply, router_service(router, i), now_ns);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
 }

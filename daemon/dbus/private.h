@@ -21,6 +21,7 @@
 typedef struct Methods Methods;
 typedef struct Senders Senders;
 typedef struct Changes Changes;
+typedef struct Listing Listing;
 
 struct Bus {
         Api *api;
@@ -35,6 +36,7 @@ struct Bus {
         Methods *methods;
         Senders *senders;
         Changes *changes;
+        Listing *listings; /* GetManagedObjects under way */
         Arena arena;     /* for the call being served */
         void *status;    /* the daemon's own properties, by system_status_structure */
         uint64_t status_ns;
@@ -125,15 +127,32 @@ const char *property_signature(const Field *f);
 /* {sv}, and a{sv} of all. */
 int property_append_entry(sd_bus_message *m, const View *v, const Field *f);
 int properties_append(sd_bus_message *m, const View *v);
-/* a{sa{sv}}, as InterfacesAdded and GetManagedObjects want it. */
-int object_append_interfaces(sd_bus_message *m, const View *v);
 
-/* Answers to the standard interfaces: into reply, or an error. */
+/* A walk over all services, each followed by its nodes; begins zeroed. */
+typedef struct Walk {
+        size_t service, node; /* the next */
+        bool in_service;
+} Walk;
+
+/* The name of the next object, which is then in *ret; NULL: that was all. */
+const char *walk_next(Bus *b, Walk *w, uint64_t now_ns, View *ret);
+/* Passes over what is left of the service. */
+void walk_next_service(Walk *w);
+
+/* Answers to the standard interfaces: into reply, or an error. 1: the answer comes later. */
 typedef int (*StandardMethod)(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
 int properties_get(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
 int properties_get_all(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
 int properties_set(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+
+/* ---- managed.c: the ObjectManager ---- */
+
 int objects_get_managed(Bus *b, sd_bus_message *m, sd_bus_message *reply, uint64_t now_ns, sd_bus_error *error);
+/* a{sa{sv}}, as InterfacesAdded and GetManagedObjects want it. */
+int object_append_interfaces(sd_bus_message *m, const View *v);
+/* Objects came or went; the connection is gone. */
+void listings_restart(Bus *b);
+void listings_clear(Bus *b);
 
 /* ---- introspect.c ---- */
 

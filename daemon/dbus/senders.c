@@ -48,7 +48,7 @@ static void sender_free(Senders *s, Sender *x, Api *api) {
 }
 
 void senders_clear(Bus *b) {
-        Sender *x, *next;
+        Sender *x, *next = NULL;
 
         HASH_ITER(hh, b->senders->senders, x, next)
                 sender_free(b->senders, x, b->api);
