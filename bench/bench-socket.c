@@ -3,7 +3,7 @@
  * A decision over the Unix socket against a bare echo of the same bytes over the same kind of socket, in the same run, in
  * alternating rounds. The caller does what a real one does: with each Route it sends the oneway Report of the call before.
  *
- *     bench-socket [--rounds N] [--calls N] [--json] POINTSMAND PLUGIN-DIR
+ *     bench-socket [--rounds N] [--calls N] [--json] [POINTSMAND PLUGIN-DIR]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -226,10 +226,11 @@ int main(int argc, char **argv) {
                 case 'j': json = 1; break;
                 default: return 2;
                 }
-        if (argc - optind != 2) {
-                fprintf(stderr, "Usage: bench-socket [--rounds N] [--calls N] [--json] POINTSMAND PLUGIN-DIR\n");
+        if (argc != optind && argc != optind + 2) {
+                fprintf(stderr, "Usage: bench-socket [--rounds N] [--calls N] [--json] [POINTSMAND PLUGIN-DIR]\n");
                 return 2;
         }
+        const char *program = argc > optind ? argv[optind] : POINTSMAND, *plugins = argc > optind ? argv[optind + 1] : PLUGINS;
 
         char directory[] = "/tmp/pm-bench-XXXXXX", daemon_path[64], echo_path[64], command[80];
         if (!mkdtemp(directory))
@@ -241,7 +242,7 @@ int main(int argc, char **argv) {
         if (!times || !ratios || !ours || !theirs || !tails)
                 die("calloc");
 
-        pid_t daemon = start_daemon(argv[optind], argv[optind + 1], directory, daemon_path);
+        pid_t daemon = start_daemon(program, plugins, directory, daemon_path);
         int daemon_fd = wait_for_daemon(daemon, daemon_path);
         run_decisions(daemon_fd, calls, times, &request_size, &reply_size);
         pid_t echoer = start_echo(echo_path, request_size, reply_size);
