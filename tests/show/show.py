@@ -25,8 +25,8 @@ NODES = {"stripe": ["us-east", "us-west"], "samsara": ["us-central", "us-west"],
 # The story: from which part of the time, the words for it, and the faults that begin then.
 SCENES = [
     (0.00, "calm", []),
-    (0.15, "Mapbox is down", [("maps-mapbox", "outage")]),
-    (0.30, "Mapbox is back", [("maps-mapbox", "ok")]),
+    (0.10, "Mapbox is down", [("maps-mapbox", "outage")]),
+    (0.40, "Mapbox is back", [("maps-mapbox", "ok")]),
     (0.65, "Stripe us-east limits the rate", [("stripe-us-east", "rate_limit")]),
     (0.80, "Stripe us-east is back", [("stripe-us-east", "ok")]),
 ]
