@@ -12,12 +12,12 @@
 static void add_point(AnalyticsPoint *p, const SeriesPoint *x) {
         uint64_t good = x->verdicts[PM_OK] + x->verdicts[PM_PERFORMANCE_DEGRADATION];
 
-        p->decisions += x->decisions;
         p->openings += x->openings;
         p->cost = money_add(p->cost, x->cost);
         p->static_cost = money_add(p->static_cost, x->static_cost);
         for (int v = 0; v < _PM_VERDICT_MAX; v++) {
                 p->verdicts[v] += x->verdicts[v];
+                p->decisions += x->verdicts[v];
                 if (v != PM_NOT_SENT)
                         p->calls += x->verdicts[v];
                 if (verdict_is_failure((Verdict) v))

@@ -358,6 +358,7 @@ static void configure_node(Node *n, NodeHot *h, const NodeSettings *s, Operation
         if (h->weight != s->weight || h->wrr_effective == 0)
                 h->wrr_effective = (int32_t) s->weight * 100;
         h->weight = s->weight;
+        h->prior = (float) s->expected_success_rate;
         h->loaded = s->provider;
         h->flat = s->n_price_tiers == 0 && s->cost_per_request != MONEY_UNSET;
         h->price = h->flat ? s->cost_per_request : 0;

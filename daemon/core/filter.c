@@ -146,7 +146,7 @@ void filter_run(Filter *f) {
         set_tier(f, s->budget.emergency ? TIER_EMERGENCY : s->overrides->tier);
 
         for (uint32_t i = 0; i < s->n; i++) {
-                NodeHot *h = node_fresh(r, s, i, f->now_ns);
+                NodeHot *h = node_fresh(s, i, f->now_ns);
                 Skip skip = check_state(f, i, h);
                 Money cost = 0;
 

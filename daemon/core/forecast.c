@@ -115,12 +115,24 @@ static void step(ForecastModel *m, const float *towards, const float x[_FEATURE_
         }
 }
 
+static bool beats_base(const ForecastScore *s) {
+        return s->n >= SAMPLES_MIN && s->positives > 0.5 && s->brier < BETTER_THAN_BASE * s->brier_base;
+}
+
+bool forecast_is_trusted(const Forecast *f, const ForecastModel *shared) {
+        const ForecastScore *own = &f->model.score;
+
+        /* A node that never failed cannot have shown anything; for it, what the others showed counts. */
+        return own->positives > 0.5 ? beats_base(own) : beats_base(&shared->score);
+}
+
 static void resolve(Forecast *f, ForecastModel *shared, struct ForecastSample *s, bool failed) {
         keep_score(&f->model.score, (double) s->probability, failed);
         keep_score(&shared->score, (double) s->probability, failed);
         step(&f->model, shared->weights, s->features, failed, LEARNING_RATE);
         step(shared, first_weights, s->features, failed, SHARED_LEARNING_RATE);
         s->at_ns = 0;
+        f->trusted = forecast_is_trusted(f, shared);
 }
 
 static void sample(Forecast *f, ForecastModel *shared, uint64_t now_ns, uint64_t utc_ns) {
@@ -167,21 +179,10 @@ void forecast_failed(Forecast *f, ForecastModel *shared, uint64_t now_ns) {
         f->fast = f->slow = (ForecastHorizon) {};
 }
 
-static bool beats_base(const ForecastScore *s) {
-        return s->n >= SAMPLES_MIN && s->positives > 0.5 && s->brier < BETTER_THAN_BASE * s->brier_base;
-}
-
-bool forecast_is_trusted(const Forecast *f, const ForecastModel *shared) {
-        const ForecastScore *own = &f->model.score;
-
-        /* A node that never failed cannot have shown anything; for it, what the others showed counts. */
-        return own->positives > 0.5 ? beats_base(own) : beats_base(&shared->score);
-}
-
-double forecast_probability(const Forecast *f, const ForecastModel *shared, uint64_t now_ns) {
+double forecast_probability(const Forecast *f, uint64_t now_ns) {
         float x[_FEATURE_MAX];
 
-        if (!forecast_is_trusted(f, shared))
+        if (!f->trusted)
                 return NAN;
         features(f, now_ns, x);
         return probability(&f->model, x);

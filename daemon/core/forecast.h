@@ -45,10 +45,11 @@ typedef struct ForecastHorizon {
 } ForecastHorizon;
 
 typedef struct Forecast {
-        ForecastModel model;
-        ForecastHorizon fast, slow;
-        uint64_t at_ns, failed_ns, sampled_ns;
+        bool trusted; /* see forecast_is_trusted(); as of the last forecast that was checked */
         float day_sin, day_cos;
+        uint64_t at_ns, failed_ns, sampled_ns;
+        ForecastHorizon fast, slow;
+        ForecastModel model;
         struct ForecastSample {
                 uint64_t at_ns; /* 0: none */
                 float features[_FEATURE_MAX];
@@ -72,5 +73,6 @@ void forecast_call(Forecast *f, ForecastModel *shared, const ForecastCall *c, ui
 void forecast_failed(Forecast *f, ForecastModel *shared, uint64_t now_ns);
 
 /* Probability 0..1 of a failure within FORECAST_NS; NAN: the model has not earned trust. */
-double forecast_probability(const Forecast *f, const ForecastModel *shared, uint64_t now_ns);
+double forecast_probability(const Forecast *f, uint64_t now_ns);
+/* Whether the model has beaten the base rate; a node that never failed goes by what the others showed. */
 bool forecast_is_trusted(const Forecast *f, const ForecastModel *shared);

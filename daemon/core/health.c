@@ -16,7 +16,7 @@
 
 /* Half the points are gone when the errors beyond the expected ones have used up the service's error budget. */
 static double success_points(const Node *n, double success) {
-        double excess = n->settings->expected_success_rate - success;
+        double excess = (double) node_hot(n)->prior - success;
 
         return excess <= 0 ? 1 : MAX(0.0, 1 - 0.5 * excess / service_threshold(n->service));
 }
@@ -90,14 +90,12 @@ static double select_nth(double *v, size_t n, size_t k) {
 }
 
 /* The lower one of two, so that of two nodes the slow one stands out against the fast one. */
-static void review_median(Service *s, double *scratch, uint64_t now_ns) {
+static void review_median(Service *s, double *scratch) {
         uint32_t known = 0;
 
         for (uint32_t i = 0; i < s->n; i++) {
-                double x = latency_expected(&s->nodes[i]->latency, now_ns);
-
-                if (x > 0)
-                        scratch[known++] = x;
+                if (s->hot[i].latency_ns > 0) /* as it was when somebody last looked, which is soon enough */
+                        scratch[known++] = s->hot[i].latency_ns;
         }
         s->median_ns = known > 0 ? select_nth(scratch, known, (known - 1) / 2) : 0;
 }
@@ -108,30 +106,30 @@ static void review_static_price(Service *s) {
         __int128 sum = 0;
 
         for (uint32_t i = 0; i < s->n; i++) {
-                const Node *n = s->nodes[i];
+                const NodeHot *h = &s->hot[i];
 
-                sum += (__int128) node_price(n, 0, n->used, UNITS_ONE) * s->hot[i].weight;
-                weights += s->hot[i].weight;
+                sum += (__int128) (h->flat ? h->price : node_price(s->nodes[i], 0, s->nodes[i]->used, UNITS_ONE)) * h->weight;
+                weights += h->weight;
         }
         s->static_price = weights > 0 ? (Money) (sum / weights) : 0;
 }
 
 void service_review(Service *s, double *scratch, uint64_t now_ns) {
         s->review_ns = now_ns + REVIEW_NS;
-        review_median(s, scratch, now_ns);
+        review_median(s, scratch);
         review_static_price(s);
 }
 
-void node_refresh(Router *r, Node *n, uint64_t now_ns) {
+void node_refresh(Node *n, uint64_t now_ns) {
         NodeHot *h = node_hot(n);
         double evidence = success_evidence(&n->success, now_ns), score;
-        double success = success_estimate(&n->success, n->settings->expected_success_rate, evidence);
+        double success = success_estimate(&n->success, (double) h->prior, evidence);
 
         h->fresh_until_ns = now_ns + FRESH_NS;
         h->success = (float) success;
         h->evidence = (float) evidence;
         h->latency_ns = n->latency.sampled_ns > 0 ? latency_expected(&n->latency, now_ns) : 0;
-        h->forecast = (float) forecast_probability(&n->forecast, &r->forecast, now_ns);
+        h->forecast = (float) forecast_probability(&n->forecast, now_ns);
         h->ramp = (float) breaker_ramp(&h->breaker, now_ns);
 
         score = 100 * success_points(n, success) * latency_points(n->service, h->latency_ns) * limit_points(&n->window, now_ns);

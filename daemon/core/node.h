@@ -30,6 +30,7 @@ typedef struct NodeHot {
         int32_t wrr_effective;   /* hundredths of weight */
         uint32_t weight;
         uint32_t in_flight;
+        float prior;             /* expected success, as configured */
         float success;           /* of the next call, 0..1. Derived */
         float score;             /* health, 0..100. Derived */
         float ramp;              /* 0.1..1. Derived */
@@ -64,9 +65,12 @@ struct Node {
         bool keep;                   /* while new settings are put in force */
         Node *account;               /* the next in the ring of those that share the credential */
 
+        /* What refreshing reads stands at the head of each; the long arrays come after. */
         Success success;
-        Window window;
+        uint64_t probed_ns;          /* last answer; 0: never */
+        int last_probe;              /* a Verdict, or -1 */
         Latency latency;
+        Window window;
         Forecast forecast;
         uint64_t calls, failures;
         uint64_t verdicts[_PM_VERDICT_MAX];
@@ -85,8 +89,6 @@ struct Node {
 
         Timer probe_timer, breaker_timer;
         uint64_t probe_id;           /* the one that is due; 0: none */
-        uint64_t probed_ns;          /* last answer; 0: never */
-        int last_probe;              /* a Verdict, or -1 */
         uint64_t slow_told_ns;       /* the last performance_degradation event; 0: never */
 };
 

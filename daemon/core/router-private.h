@@ -57,10 +57,10 @@ uint64_t router_advance(Router *r, uint64_t now_ns);
 /* ---- health.c ---- */
 
 /* Works out what follows from the signals of a node; see NodeHot. */
-void node_refresh(Router *r, Node *n, uint64_t now_ns);
-static inline NodeHot *node_fresh(Router *r, Service *s, uint32_t i, uint64_t now_ns) {
+void node_refresh(Node *n, uint64_t now_ns);
+static inline NodeHot *node_fresh(Service *s, uint32_t i, uint64_t now_ns) {
         if (now_ns >= s->hot[i].fresh_until_ns)
-                node_refresh(r, s->nodes[i], now_ns);
+                node_refresh(s->nodes[i], now_ns);
         return &s->hot[i];
 }
 /* Works out what follows from all nodes of a service together. scratch: room for one value a node. */

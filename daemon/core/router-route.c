@@ -509,9 +509,6 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
         r->counters.decisions++;
         s->decisions++;
         s->decisions_by[strategy]++;
-        series_advance(n->series, &n->latency, r->utc_ns, now_ns);
-        series_minute(n->series)->decisions++;
-        series_hour(n->series)->decisions++;
         s->tier = f.tier;
         spending_add(&s->spending, l->estimate, f.units, now_ns);
         if (s->scenario)

@@ -90,7 +90,7 @@ void node_status(Router *r, const Node *constant, uint64_t now_ns, NodeStatus *r
         now_ns = router_advance(r, now_ns);
         circuit_poll(r, n, now_ns);
         node_stale(n);
-        h = node_fresh(r, s, n->index, now_ns);
+        h = node_fresh(s, n->index, now_ns);
         latency_quantiles(&n->latency, quantiles, ELEMENTSOF(quantiles), now_ns, latency);
         meter_advance(&n->hour, PERIOD_HOURLY, r->utc_ns);
         meter_advance(&n->period, s->budget.period.period, r->utc_ns);

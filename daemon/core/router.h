@@ -260,7 +260,7 @@ int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t
 
 typedef struct AnalyticsPoint {
         uint64_t start_utc_ns, length_ns;
-        uint64_t decisions, calls, successes, failures, openings; /* openings: of circuits */
+        uint64_t decisions, calls, successes, failures, openings; /* decisions: that ended then; openings: of circuits */
         uint64_t verdicts[_PM_VERDICT_MAX];
         Money cost;
         Money static_cost; /* what the configured weights alone would have led to; the difference is what was saved */

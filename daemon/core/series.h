@@ -10,7 +10,7 @@
 
 typedef struct SeriesPoint {
         int64_t cost, static_cost; /* Money; what the configured weights alone would have led to */
-        uint32_t decisions, openings;
+        uint32_t openings;
         uint32_t verdicts[_PM_VERDICT_MAX];
         float latency_sum_ms;      /* of successes */
         float p50_ms, p95_ms, p99_ms;

@@ -25,7 +25,7 @@ static void blow(Weather *w, unsigned seconds, double latency0, double latency1,
 
                 w->now += 100 * MS;
                 forecast_call(&w->node, &w->shared, &c, w->now, w->now);
-                p = forecast_probability(&w->node, &w->shared, w->now);
+                p = forecast_probability(&w->node, w->now);
                 if (i % 10 == 0) {
                         w->seconds++;
                         w->alarms += p > 0.5;
@@ -82,7 +82,7 @@ static void test_noise_earns_no_trust(void **state) {
                 forecast_failed(&w.node, &w.shared, w.now);
         }
         blow(&w, 300, 50e6, 50e6, 0.02, 0.02);
-        assert_true(isnan(forecast_probability(&w.node, &w.shared, w.now)) || w.alarms * 20 < w.seconds);
+        assert_true(isnan(forecast_probability(&w.node, w.now)) || w.alarms * 20 < w.seconds);
 }
 
 static void test_traffic_leaves_before_the_failure(void **state) {
