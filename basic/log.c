@@ -6,6 +6,15 @@
 
 int log_max_level = LOG_INFO;
 
+const char *const log_level_names[LOG_DEBUG + 1] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+
+int log_level_from_string(const char *name) {
+        for (int level = 0; level <= LOG_DEBUG; level++)
+                if (streq(name, log_level_names[level]))
+                        return level;
+        return streq(name, "error") ? LOG_ERR : -EINVAL;
+}
+
 void log_full(int level, int error, const char *format, ...) {
         static int prefixed = -1;
         char line[2048];

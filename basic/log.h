@@ -11,6 +11,12 @@
 /* Messages less important than this (a syslog level, default LOG_INFO) are dropped. */
 extern int log_max_level;
 
+/* The names of the syslog levels by number: "emerg" … "debug". */
+extern const char *const log_level_names[LOG_DEBUG + 1];
+/* The level of that name ("error" is "err" too), or -EINVAL. LOG_LEVELS lists them for people. */
+int log_level_from_string(const char *name);
+#define LOG_LEVELS "emerg, alert, crit, err, warning, notice, info or debug"
+
 void log_full(int level, int error, const char *format, ...) _printf_(3, 4);
 
 /* Each evaluates to the negative errno that it was given, so that "return log_error_errno(r, …)" reads well. */

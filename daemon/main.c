@@ -16,19 +16,10 @@ static void help(void) {
                "  --provider-dir DIR   provider plugins [" PROVIDER_DIR "]\n"
                "  --bus ADDRESS        D-Bus: an address, \"system\", \"session\" or \"none\" [system]\n"
                "  --check              check the configuration, print every mistake, and exit\n"
-               "  --log-level LEVEL    emerg, alert, crit, err, warning, notice, info or debug [as configured]\n"
+               "  --log-level LEVEL    " LOG_LEVELS " [as configured]\n"
                "  -h, --help           this text\n"
                "  --version            the version\n\n"
                "Exit status: 0 stopped in order or the configuration is good, 1 trouble, 2 wrong usage. See pointsmand(8).\n");
-}
-
-static int parse_level(const char *s) {
-        static const char *const names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(s, names[i]))
-                        return (int) i;
-        return -1;
 }
 
 typedef struct Arguments {
@@ -58,11 +49,10 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                 case BUS: a->options.bus = optarg; break;
                 case CHECK: a->check = true; break;
                 case LOG_LEVEL:
-                        a->log_level = parse_level(optarg);
+                        a->log_level = log_level_from_string(optarg);
                         if (a->log_level >= 0)
                                 break;
-                        fprintf(stderr, "pointsmand: --log-level %s: allowed are emerg, alert, crit, err, warning, notice, info, debug\n",
-                                optarg);
+                        fprintf(stderr, "pointsmand: --log-level %s: allowed are " LOG_LEVELS "\n", optarg);
                         return 1 + 2;
                 case 'h': help(); return 1;
                 case SHOW_VERSION: puts(PACKAGE_STRING); return 1;

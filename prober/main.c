@@ -25,19 +25,9 @@ static void help(void) {
                "  --max-probes N          probes at once, 1 to %d (default: %d)\n"
                "  --proxy URL             send the probes through this proxy (default: none, whatever the environment says)\n"
                "  --ca-file FILE          trust the certificate authorities in this PEM file instead of the system's\n"
-               "  --log-level LEVEL       error, warning, notice, info or debug (default: info)\n"
+               "  --log-level LEVEL       " LOG_LEVELS " (default: info)\n"
                "  --help, --version\n",
                PROBER_PROBES_MAX, PROBER_PROBES_DEFAULT);
-}
-
-static int parse_log_level(const char *s) {
-        static const char *const names[] = {
-                [LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
-        };
-        for (int i = LOG_ERR; i <= LOG_DEBUG; i++)
-                if (streq(s, names[i]))
-                        return i;
-        return -EINVAL;
 }
 
 static int parse_number(const char *s, unsigned max, unsigned *ret) {
@@ -87,7 +77,7 @@ static int parse_arguments(int argc, char **argv, ProberSettings *s) {
                         s->transfer.ca_file = optarg;
                         break;
                 case ARG_LOG_LEVEL: {
-                        int level = parse_log_level(optarg);
+                        int level = log_level_from_string(optarg);
                         if (level < 0)
                                 return log_error_errno(-EINVAL, "--log-level %s: want error, warning, notice, info or debug", optarg);
                         log_max_level = level;

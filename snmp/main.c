@@ -24,29 +24,22 @@ static void help(void) {
              "  --socket PATH        pointsmand's socket\n"
              "                       (default: $POINTSMAN_SOCKET, else " POINTSMAN_DEFAULT_SOCKET ")\n"
              "  --agentx ADDRESS     snmpd's AgentX socket, a path or tcp:HOST:PORT (default: " AGENTX_DEFAULT ")\n"
-             "  --log-level LEVEL    error, warning, notice, info or debug (default: info)\n"
+             "  --log-level LEVEL    " LOG_LEVELS " (default: info)\n"
              "  --help               show this and exit\n"
              "  --version            show the version and exit\n"
              "\n"
              "See pointsman-snmp(8).");
 }
 
-static int set_log_level(const char *word) {
-        static const struct {
-                const char *word;
-                int level;
-        } levels[] = {
-                { "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
-                { "debug", LOG_DEBUG },
-        };
+static int set_log_level(const char *name) {
+        int level = log_level_from_string(name);
 
-        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-                if (streq(word, levels[i].word)) {
-                        log_max_level = levels[i].level;
-                        return 0;
-                }
-        log_error("--log-level: \"%s\" is none of error, warning, notice, info, debug", word);
-        return -EINVAL;
+        if (level < 0) {
+                log_error("--log-level: \"%s\" is none of " LOG_LEVELS, name);
+                return level;
+        }
+        log_max_level = level;
+        return 0;
 }
 
 /* 1: go on; 0: all is done. */

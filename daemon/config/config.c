@@ -5,17 +5,16 @@
 #include <errno.h>
 #include <math.h>
 
+#include "basic/log.h"
 #include "basic/macro.h"
 
-/* By syslog number, as log_level holds it. */
-static const char *const log_levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-static const EnumNames log_level_names = { "LogLevel", log_levels, ELEMENTSOF(log_levels) };
+static const EnumNames log_levels = { "LogLevel", log_level_names, ELEMENTSOF(log_level_names) };
 
 #define AT(member) .offset = offsetof(Config, member)
 static const Setting config_rows[] = {
         { "services", NULL, SETTING_SERVICES, AT(settings), .doc = "what callers may ask for, by name" },
 
-        { "daemon.log_level", NULL, SETTING_ENUM, AT(daemon.log_level), .names = &log_level_names, .fallback = 6,
+        { "daemon.log_level", NULL, SETTING_ENUM, AT(daemon.log_level), .names = &log_levels, .fallback = LOG_INFO,
           .doc = "least important messages that are logged" },
 
         { "limits.message_max", NULL, SETTING_SIZE, AT(daemon.message_max), "bytes", 4096, 64 << 20, 1 << 20,
