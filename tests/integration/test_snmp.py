@@ -5,7 +5,9 @@ import copy
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -235,9 +237,71 @@ def test_snmpd_that_hangs_is_found_again(connected, wait_for):
     wait_for(lambda: registered(connected), "the subagent has come back", 10)
 
 
-def test_ends_on_sigterm_and_says_ready(fake, snmpd, subagent):
+class FalseMaster:
+    """Listens where snmpd should, and answers everything with the same bytes."""
+
+    def __init__(self, path, answer):
+        self.agentx, self.answer, self.accepted = path, answer, 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        connections = []
+        while True:
+            try:
+                c, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            connections.append(c)
+            if self.answer is None:
+                c.close()
+            elif self.answer and c.recv(65536):
+                c.sendall(self.answer)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.mark.parametrize("answer", [
+    None,                                           # hangs up
+    b"",                                            # says nothing
+    b"GET / HTTP/1.0\r\n\r\n",
+    bytes(20), b"\xff" * 4000,
+    bytes([1, 18, 0, 0]) + bytes(12) + b"\x7f\xff\xff\xff",  # a response that claims to be 2 GB long
+    bytes([1, 18, 0, 0]) + bytes(12) + b"\0\0\0\x04" + bytes(4),  # one that ends in its header
+], ids=["hangs up", "silent", "HTTP", "zeros", "ones", "2 GB", "short"])
+def test_a_master_that_is_none_is_survived(run_dir, build_dir, fake, subagent, wait_for, started, answer):
+    master = FalseMaster(run_dir + "/snmpd.agentx", answer)
+    p = started(parts.Subagent(build_dir, run_dir, fake.path, master.agentx))
+    wait_for(lambda: master.accepted >= 2, "it has tried again")
+    assert p.running()
+    assert len(p.log().splitlines()) <= 4, p.log()
+    master.close()
+    os.unlink(master.agentx)
+    snmpd = started(parts.Snmpd(build_dir, run_dir)).wait_ready()
+    wait_for(lambda: registered(snmpd), "the subagent has found the true one")
+
+
+def test_ends_on_sigterm_while_snmpd_hangs(fake, snmpd, subagent, wait_for):
     p = subagent(fake, snmpd)
-    p.stop()
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    snmpd.signal(signal.SIGSTOP)
+    try:
+        p.signal(signal.SIGTERM)
+        assert p.wait_exit() == 0
+    finally:
+        snmpd.signal(signal.SIGCONT)
+
+
+def test_the_watchdog_is_fed(build_dir, run_dir, fake, snmpd, started, monkeypatch, wait_for):
+    monkeypatch.setattr(process, "INHERITED_BY_ACCIDENT", set())
+    monkeypatch.setenv("WATCHDOG_USEC", "300000")
+    p = started(parts.Subagent(build_dir, run_dir, fake.path, snmpd.agentx)).wait_ready()
+    wait_for(lambda: p.notify.receive().count("WATCHDOG=1") >= 5, "the watchdog has been fed", 3)
 
 
 @pytest.mark.parametrize("options, words", [
