@@ -41,6 +41,12 @@ tests_unit_test_schema_SOURCES = tests/unit/test-schema.c tests/unit/test.h
 tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-dbus-codec
+tests_unit_test_dbus_codec_SOURCES = tests/unit/test-dbus-codec.c tests/unit/test.h
+tests_unit_test_dbus_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_dbus_codec_CFLAGS = $(UNIT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_dbus_codec_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.
