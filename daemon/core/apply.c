@@ -361,6 +361,7 @@ static void configure_node(Node *n, NodeHot *h, const NodeSettings *s, Operation
         h->prior = (float) s->expected_success_rate;
         h->loaded = s->provider;
         h->flat = s->n_price_tiers == 0 && s->cost_per_request != MONEY_UNSET;
+        h->outlook = INT64_MAX;
         h->price = h->flat ? s->cost_per_request : 0;
         h->fresh_until_ns = 0;
         place_node(s, h);
@@ -400,10 +401,12 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
                 s->overrides = &overrides_none;
         }
         s->review_ns = 0;
+        s->tiered = false;
         s->challenger_since_ns = 0;
         s->leader = UINT32_MAX; /* indexes have changed */
         for (uint32_t k = 0; k < s->n; k++) {
                 s->nodes[k]->service = s;
+                s->tiered = s->tiered || s->settings.nodes[k].n_price_tiers > 0;
                 s->nodes[k]->index = k;
         }
         budget_apply(&s->budget, &s->settings);

@@ -13,6 +13,8 @@
 #define EVIDENCE_MIN 1.0F
 
 #define REVIEW_NS NSEC_PER_SEC
+/* Of a month, before its pace is believed. */
+#define OUTLOOK_NS NSEC_PER_HOUR
 
 /* Half the points are gone when the errors beyond the expected ones have used up the service's error budget. */
 static double success_points(const Node *n, double success) {
@@ -114,8 +116,39 @@ static void review_static_price(Service *s) {
         s->static_price = weights > 0 ? (Money) (sum / weights) : 0;
 }
 
-void service_review(Service *s, double *scratch, uint64_t now_ns) {
+/* What the service will still need this month, if it goes on as it did; at least a unit, which is what counts when nothing is known. */
+static Units expected_units(Service *s, uint64_t utc_ns) {
+        double gone, left;
+
+        if (meter_advance(&s->month, PERIOD_MONTHLY, utc_ns)) {
+                s->month_units = 0;
+                s->month_since_utc_ns = utc_ns;
+        }
+        gone = utc_ns > s->month_since_utc_ns ? (double) (utc_ns - s->month_since_utc_ns) : 0;
+        left = s->month.end_ns > utc_ns ? (double) (s->month.end_ns - utc_ns) : 0;
+        if (gone < (double) OUTLOOK_NS)
+                return UNITS_ONE;
+        return (Units) CLAMP((double) s->month_units * left / gone, (double) UNITS_ONE, (double) UNITS_MAX);
+}
+
+/* A price that falls with volume is worth what it comes to in the end, not what the first units cost. */
+static void review_outlook(Service *s, uint64_t utc_ns) {
+        Units units = expected_units(s, utc_ns);
+
+        for (uint32_t i = 0; i < s->n; i++) {
+                Node *n = s->nodes[i];
+
+                if (n->settings->n_price_tiers == 0)
+                        continue;
+                node_month(n, utc_ns);
+                s->hot[i].outlook = (Money) ((__int128) node_price(n, 0, n->used, units) * UNITS_ONE / units);
+        }
+}
+
+void service_review(Service *s, double *scratch, uint64_t now_ns, uint64_t utc_ns) {
         s->review_ns = now_ns + REVIEW_NS;
+        if (s->tiered)
+                review_outlook(s, utc_ns);
         review_median(s, scratch);
         review_static_price(s);
 }

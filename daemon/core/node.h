@@ -25,6 +25,7 @@ typedef struct NodeHot {
         uint64_t fresh_until_ns; /* of the derived values below */
         uint64_t excluded;       /* by the decision with this serial */
         Money price;             /* of a unit, if flat */
+        Money outlook;           /* of a unit on average, if the rest of the month's calls went there; INT64_MAX: no volume tiers */
         double latency_ns;       /* expected; 0: unknown. Derived */
         int64_t wrr_current;
         int32_t wrr_effective;   /* hundredths of weight */

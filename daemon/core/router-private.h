@@ -64,7 +64,7 @@ static inline NodeHot *node_fresh(Service *s, uint32_t i, uint64_t now_ns) {
         return &s->hot[i];
 }
 /* Works out what follows from all nodes of a service together. scratch: room for one value a node. */
-void service_review(Service *s, double *scratch, uint64_t now_ns);
+void service_review(Service *s, double *scratch, uint64_t now_ns, uint64_t utc_ns);
 static inline void node_stale(Node *n) {
         node_hot(n)->fresh_until_ns = 0;
 }

@@ -353,6 +353,7 @@ static Lease *promise(Filter *f, Node *n, Money cost, const RouteRequest *q) {
         }
         l->generation = h->breaker.generation;
 
+        s->month_units += MIN(f->units, INT64_MAX - s->month_units);
         n->used += f->units;
         n->operations[operation].used += f->units;
         h->in_flight++;
@@ -469,7 +470,7 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
                 return ROUTE_TOO_MANY_LEASES;
         budget_advance(&s->budget, r->utc_ns);
         if (now_ns >= s->review_ns)
-                service_review(s, r->scratch_score, now_ns);
+                service_review(s, r->scratch_score, now_ns, r->utc_ns);
         n_tried = mark_excluded(r, s, q, before, tried);
         locate(q, s, &latitude, &longitude);
 
@@ -485,6 +486,7 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
                 .service = s,
                 .random = &r->random,
                 .now_ns = now_ns,
+                .units = f.units,
                 .priority = s->overrides->priority >= 0 ? (Priority) s->overrides->priority : s->settings.priority,
                 .index = r->scratch_index,
                 .cost = r->scratch_cost,

@@ -10,6 +10,7 @@ struct Service {
         Node **nodes;
         NodeHot *hot;             /* of the node with the same index */
         uint32_t n;
+        bool tiered;              /* a node has volume prices */
         bool keep;                /* while new settings are put in force */
 
         Budget budget;
@@ -17,6 +18,9 @@ struct Service {
         Spending spending;
         uint64_t decisions, failures, fallbacks, openings;
         uint64_t decisions_by[_STRATEGY_MAX];
+        Meter month;        /* only its window is used */
+        Units month_units;  /* of all nodes together, since */
+        uint64_t month_since_utc_ns;
         Money static_price; /* of a unit, by the configured weights; worked out together with the median */
         Money savings;      /* against it */
 

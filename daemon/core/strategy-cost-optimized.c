@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The smallest expected cost of a call that succeeds. A call is tried until it does, so it costs price ÷ probability of success.
+ * Where the price falls with the volume of a month, what counts is the lower of now and the average over the calls still to come;
+ * so free quotas go first, and a volume discount is worked towards if the month is long enough for it.
  * Only nodes whose errors and latency are within the service's limits compete, as long as there are any.
  */
 #include <math.h>
@@ -19,6 +21,12 @@ static bool is_good_enough(const Choice *c, const NodeHot *h, double best) {
                (h->latency_ns <= 0 || c->service->median_ns <= 0 || h->latency_ns <= LATENCY_FACTOR * c->service->median_ns);
 }
 
+static double price_ahead(const Choice *c, uint32_t i, const NodeHot *h) {
+        double now = (double) c->cost[i];
+
+        return h->outlook == INT64_MAX ? now : MIN(now, (double) h->outlook * (double) c->units / UNITS_ONE);
+}
+
 uint32_t choose_cost_optimized(Choice *c) {
         double best_success = 0, cheapest = INFINITY, cheapest_good = INFINITY;
 
@@ -26,7 +34,7 @@ uint32_t choose_cost_optimized(Choice *c) {
                 best_success = MAX(best_success, (double) choice_hot(c, i)->success);
         for (uint32_t i = 0; i < c->n; i++) {
                 const NodeHot *h = choice_hot(c, i);
-                double cost = (double) c->cost[i] / MAX((double) h->success, SUCCESS_FLOOR);
+                double cost = price_ahead(c, i, h) / MAX((double) h->success, SUCCESS_FLOOR);
 
                 c->score[i] = cost;
                 cheapest = MIN(cheapest, cost);

@@ -15,6 +15,7 @@ typedef struct Choice {
         const uint32_t *index; /* of each in the service; rising */
         const Money *cost;     /* of each, for this call */
         double *score;         /* of each, to be filled in: ≥ 0, higher is better, on any scale */
+        Units units;           /* of this call */
         Priority priority;     /* what matters most now */
         double x, y, z;        /* the caller's place on the unit sphere; all 0: unknown */
         const char *cause;     /* to be filled in: by what it was chosen, e.g. "lowest expected cost" */

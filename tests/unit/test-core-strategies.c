@@ -138,6 +138,37 @@ static void test_cost_optimized_pays_for_success(void **state) {
         core_done(&c);
 }
 
+/* A discount is worked towards if the month has calls enough for it, and free quotas go first. */
+static void test_cost_optimized_looks_ahead(void **state) {
+        for (int busy = 0; busy < 2; busy++) {
+                PriceTier *discount = calloc(2, sizeof(PriceTier)), *quota = calloc(2, sizeof(PriceTier));
+                unsigned n[3] = {};
+                Core c;
+
+                discount[0] = (PriceTier) { 2000, 5000 };
+                discount[1] = (PriceTier) { INT64_MAX, 2000 };
+                quota[0] = (PriceTier) { 100, 0 };
+                quota[1] = (PriceTier) { INT64_MAX, 9000 };
+                core_init(&c, COST_OPTIMIZED, NULL, 3);
+                core_service(&c)->nodes[0].price_tiers = discount;
+                core_service(&c)->nodes[0].n_price_tiers = 2;
+                core_service(&c)->nodes[1].price_tiers = quota;
+                core_service(&c)->nodes[1].n_price_tiers = 2;
+                core_service(&c)->nodes[2].cost_per_request = 4000;
+                core_apply(&c);
+                for (int i = 0; i < (busy ? 4000 : 150); i++, c.now += 10 * SEC) {
+                        n[core_choose(&c)[0] - 'a']++;
+                        core_report(&c, PM_OK, 50 * MS);
+                }
+                assert_int_equal(n[1], 100); /* the free ones, all of them */
+                if (busy)
+                        assert_true(n[0] > n[2]); /* 4 cents a call all month, or 5 for a while and then 2 */
+                else
+                        assert_int_equal(n[0], 0);
+                core_done(&c);
+        }
+}
+
 static void test_least_connections(void **state) {
         unsigned n[2] = {};
         Core c;
@@ -242,6 +273,7 @@ int main(void) {
                 cmocka_unit_test(test_health_based_leaves_a_degraded_node_a_trickle),
                 cmocka_unit_test(test_cost_optimized),
                 cmocka_unit_test(test_cost_optimized_pays_for_success),
+                cmocka_unit_test(test_cost_optimized_looks_ahead),
                 cmocka_unit_test(test_least_connections),
                 cmocka_unit_test(test_least_response_time),
                 cmocka_unit_test(test_geographic_proximity),
