@@ -8,6 +8,9 @@
 #define BODY_MAX (1 << 20)
 
 int api_fail_outcome(ApiCall *call, int outcome, const RouteRefusal *refusal, const char *subject) {
+        static const RouteRefusal none = { .limit = "" };
+
+        refusal = refusal ?: &none;
         switch ((RouteOutcome) outcome) {
         case ROUTE_NO_SUCH_SERVICE:
                 return api_fail(call, ERROR_NO_SUCH_SERVICE, .service_name = subject);
@@ -198,7 +201,7 @@ int api_cost_aware_fallback(ApiCall *call, const void *in) {
         struct pm_classification c;
         Settlement settlement;
         RouteRefusal refusal;
-        LeaseView lease;
+        LeaseView lease = {};
         FallbackOut out;
         Outcome o;
 

@@ -150,7 +150,7 @@ static int read_enums(Reading *g, const Field *f, const JsonValue *v, void *stru
                 return wrong_type(g, f, v, "an array");
         for (bool first = true; (r = json_element(g->reader, &first)) > 0;) {
                 JsonValue x;
-                const char *name;
+                const char *name = NULL;
 
                 r = read_value(g, &x);
                 if (r == 0)
@@ -180,7 +180,7 @@ static int read_structure(Reading *g, const Field *f, const JsonValue *v, void *
 
 static int read_field(Reading *g, const Field *f, const JsonValue *v, void *structure) {
         void *to = field_of(f, structure);
-        const char *s;
+        const char *s = NULL;
         int r;
 
         switch (f->type) {
