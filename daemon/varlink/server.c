@@ -93,10 +93,12 @@ static int on_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         int n = epoll_wait(s->epoll_fd, events, EVENTS_AT_ONCE, 0);
         sd_event_now(s->event, CLOCK_BOOTTIME, &now_us);
         for (int i = 0; i < n; i++)
+                if (!is_listener(s, events[i].data.ptr))
+                        connection_dispatch(events[i].data.ptr, events[i].events);
+        /* Newcomers last: they may take the places of those who have just left. */
+        for (int i = 0; i < n; i++)
                 if (is_listener(s, events[i].data.ptr))
                         accept_all(s, *(int *) events[i].data.ptr, now_us * NSEC_PER_USEC);
-                else
-                        connection_dispatch(events[i].data.ptr, events[i].events);
         return 0;
 }
 
