@@ -96,8 +96,8 @@ static void review_median(Service *s, double *scratch) {
         uint32_t known = 0;
 
         for (uint32_t i = 0; i < s->n; i++) {
-                if (s->hot[i].latency_ns > 0) /* as it was when somebody last looked, which is soon enough */
-                        scratch[known++] = s->hot[i].latency_ns;
+                if (s->hot[i].answer_ns > 0) /* as it was when somebody last looked, which is soon enough */
+                        scratch[known++] = s->hot[i].answer_ns;
         }
         s->median_ns = known > 0 ? select_nth(scratch, known, (known - 1) / 2) : 0;
 }
@@ -163,9 +163,10 @@ void node_refresh(Node *n, uint64_t now_ns) {
         h->evidence = (float) evidence;
         h->latency_ns = n->latency.sampled_ns > 0 ? latency_expected(&n->latency, now_ns) : 0;
         h->forecast = (float) forecast_probability(&n->forecast, now_ns);
+        h->answer_ns = n->latency.answer_ns;
         h->ramp = (float) breaker_ramp(&h->breaker, now_ns);
 
-        score = 100 * success_points(n, success) * latency_points(n->service, h->latency_ns) * limit_points(&n->window, now_ns);
+        score = 100 * success_points(n, success) * latency_points(n->service, h->answer_ns) * limit_points(&n->window, now_ns);
         if (probe_is_recent(n, now_ns) && verdict_is_failure((Verdict) n->last_probe))
                 score *= 0.7;
         if (h->breaker.circuit == CIRCUIT_OPEN)

@@ -67,14 +67,18 @@ double latency_expected(const Latency *l, uint64_t now_ns) {
         return settled + (l->peak_ns - settled) * decay(idle, LATENCY_TAU_NS);
 }
 
+/* An exponentially weighted moving average over time. */
+static double average(double was, double x, uint64_t elapsed_ns, uint64_t tau_ns) {
+        double w = decay(elapsed_ns, tau_ns);
+
+        return was * w + x * (1 - w);
+}
+
 static void sample(Latency *l, double latency_ns, uint64_t now_ns) {
         if (latency_ns >= l->peak_ns)
                 l->peak_ns = latency_ns;
-        else {
-                double w = decay(now_ns > l->sampled_ns ? now_ns - l->sampled_ns : 0, LATENCY_TAU_NS);
-
-                l->peak_ns = l->peak_ns * w + latency_ns * (1 - w);
-        }
+        else
+                l->peak_ns = average(l->peak_ns, latency_ns, now_ns > l->sampled_ns ? now_ns - l->sampled_ns : 0, LATENCY_TAU_NS);
         l->sampled_ns = now_ns;
 }
 
@@ -82,11 +86,12 @@ void latency_success(Latency *l, uint64_t latency_ns, uint64_t now_ns) {
         double x = (double) MAX(latency_ns, UINT64_C(1));
 
         if (l->typical_ns > 0) {
-                double w = decay(now_ns > l->succeeded_ns ? now_ns - l->succeeded_ns : 0, TYPICAL_TAU_NS);
+                uint64_t elapsed = now_ns > l->succeeded_ns ? now_ns - l->succeeded_ns : 0;
 
-                l->typical_ns = l->typical_ns * w + x * (1 - w);
+                l->typical_ns = average(l->typical_ns, x, elapsed, TYPICAL_TAU_NS);
+                l->answer_ns = average(l->answer_ns, x, elapsed, LATENCY_TAU_NS);
         } else
-                l->typical_ns = x;
+                l->typical_ns = l->answer_ns = x;
         l->succeeded_ns = now_ns;
         sample(l, x, now_ns);
         count(l, latency_ns, now_ns);

@@ -19,6 +19,7 @@
 
 typedef struct Latency {
         double peak_ns;    /* at sampled_ns; 0: never sampled */
+        double answer_ns;  /* average of the successes of the last seconds, without what failures add; 0: no success yet */
         double typical_ns; /* slow average of successes, to which an idle node's peak drifts back; 0: no success yet */
         uint64_t sampled_ns, succeeded_ns;
         uint64_t rotated_ns;

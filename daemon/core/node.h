@@ -26,7 +26,8 @@ typedef struct NodeHot {
         uint64_t excluded;       /* by the decision with this serial */
         Money price;             /* of a unit, if flat */
         Money outlook;           /* of a unit on average, if the rest of the month's calls went there; INT64_MAX: no volume tiers */
-        double latency_ns;       /* expected; 0: unknown. Derived */
+        double latency_ns;       /* expected, failures included; 0: unknown. Derived */
+        double answer_ns;        /* of recent successes; 0: unknown. Derived */
         int64_t wrr_current;
         int32_t wrr_effective;   /* hundredths of weight */
         uint32_t weight;

@@ -30,7 +30,7 @@ struct Service {
         CostTier tier;             /* of the last decision */
         uint64_t overrun_checked_ns;
 
-        double median_ns;         /* of its nodes' expected latencies; 0: unknown */
+        double median_ns;         /* of its nodes' recent answers; 0: unknown */
         uint64_t review_ns;       /* when median and static price are to be worked out again */
 
         uint32_t leader, challenger; /* HYBRID_OPTIMIZATION: indexes; and since when the one is better, 0: it is not */

@@ -18,7 +18,7 @@
 
 static bool is_good_enough(const Choice *c, const NodeHot *h, double best) {
         return h->success >= best - service_threshold(c->service) &&
-               (h->latency_ns <= 0 || c->service->median_ns <= 0 || h->latency_ns <= LATENCY_FACTOR * c->service->median_ns);
+               (h->answer_ns <= 0 || c->service->median_ns <= 0 || h->answer_ns <= LATENCY_FACTOR * c->service->median_ns);
 }
 
 static double price_ahead(const Choice *c, uint32_t i, const NodeHot *h) {
