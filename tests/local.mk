@@ -60,5 +60,5 @@ EXTRA_DIST += \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
 EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py
 include tests/fuzz/local.mk
-EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/traps.py tests/integration/test_snmp.py
+EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/lsan.supp tests/harness/traps.py tests/integration/test_snmp.py
 EXTRA_DIST += tests/integration/test_socket.py
