@@ -10,3 +10,24 @@ bench_bench_socket_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plu
 noinst_PROGRAMS += bench/bench-core
 bench_bench_core_SOURCES = bench/bench-core.c
 bench_bench_core_LDADD = daemon/libpointsmand-core.la
+
+# The simulator: the same brain on a virtual clock. All but its main() is a library that its tests link.
+noinst_LTLIBRARIES += bench/libsim.la
+bench_libsim_la_SOURCES = \
+	bench/sim/figures.c \
+	bench/sim/heap.c bench/sim/heap.h \
+	bench/sim/measure.c bench/sim/measure.h \
+	bench/sim/policy-brain.c bench/sim/policy-envoy.c bench/sim/policy-nginx.c bench/sim/policy-oracle.c \
+	bench/sim/policy-static.c bench/sim/policy.h \
+	bench/sim/report.c bench/sim/report.h \
+	bench/sim/sim.c bench/sim/sim.h \
+	bench/sim/svg.c \
+	bench/sim/trace-events.c bench/sim/trace-parse.c bench/sim/trace-parse.h \
+	bench/sim/trace-value.c bench/sim/trace-value.h bench/sim/trace.c bench/sim/trace.h \
+	bench/sim/world.c bench/sim/world.h
+bench_libsim_la_LIBADD = daemon/libpointsmand-core.la
+noinst_PROGRAMS += bench/pointsman-sim
+bench_pointsman_sim_SOURCES = bench/sim/main.c
+bench_pointsman_sim_CPPFLAGS = $(AM_CPPFLAGS) -DTRACE_DIR='"$(abs_top_srcdir)/bench/sim/traces"'
+bench_pointsman_sim_LDADD = bench/libsim.la
+EXTRA_DIST += bench/sim/traces
