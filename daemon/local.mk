@@ -61,6 +61,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/peer.c daemon/api/peer.h \
 	daemon/api/probes.c daemon/api/probes.h \
 	daemon/api/routing.c \
+	daemon/api/scenarios.c \
 	daemon/api/schema.c daemon/api/schema.h \
 	daemon/api/schema-read.c \
 	daemon/api/schema-write.c \

@@ -140,6 +140,7 @@ void events_publish_core(Events *e, const Event *event, uint64_t utc_ns) {
         };
 
         memcpy(a.data.decision, event->decision, sizeof(a.data.decision));
+        snprintf(a.data.scenario, sizeof(a.data.scenario), "%s", event->scenario ?: "");
         snprintf(a.service_name, sizeof(a.service_name), "%s", event->service_name ?: "");
         snprintf(a.node, sizeof(a.node), "%s", event->node ?: "");
         memcpy(a.message, event->message, sizeof(a.message));

@@ -35,6 +35,9 @@ int api_get_system_status(ApiCall *call, const void *in);
 int api_get_health(ApiCall *call, const void *in);
 int api_get_snapshot(ApiCall *call, const void *in);
 int api_list_providers(ApiCall *call, const void *in);
+int api_handle_scenario(ApiCall *call, const void *in);
+int api_resolve_scenario(ApiCall *call, const void *in);
+int api_get_active_scenarios(ApiCall *call, const void *in);
 int api_set_node_state(ApiCall *call, const void *in);
 int api_reload_configuration(ApiCall *call, const void *in);
 int api_subscribe(ApiCall *call, const void *in);
@@ -43,8 +46,14 @@ int api_report_probe(ApiCall *call, const void *in);
 
 /* Their parameters and replies. */
 extern const Structure route_in, decision_out, report_in, report_out, fallback_in, fallback_out;
+extern const Structure handle_scenario_in, handle_scenario_out, resolve_scenario_in, resolve_scenario_out;
+extern const Structure active_scenarios_in, active_scenarios_out;
 extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, reload_out;
 extern const Structure subscribe_in, subscribe_out, probe_out, report_probe_in, report_probe_out;
+
+/* The live scenarios, of one service (and those of all services) or all (NULL), in the arena; the worst first. */
+int api_collect_scenarios(Api *api, Arena *arena, const char *service, uint64_t now_ns, const ApiScenario **ret, size_t *ret_n);
+size_t api_count_scenarios(Api *api, uint64_t now_ns);
 
 /* The wall clock now. */
 uint64_t api_utc_ns(const Api *api);

@@ -220,6 +220,7 @@ static void fill_status(Api *api, uint64_t now_ns, SystemStatus *s) {
                 .rate_limited = api->rate_limited, .event_serial = events_serial(api->events),
                 .connections = users_connections(api->users), .subscribers = events_subscribers(api->events),
                 .probers = probes_followers(api->probes), .services = router_n_services(api->router),
+                .active_scenarios = api_count_scenarios(api, now_ns),
         };
         router_counters(api->router, &s->counters);
         for (size_t i = 0; i < s->services; i++) {
@@ -247,7 +248,7 @@ typedef struct SnapshotOut {
         uint64_t serial;
         const ApiService *services;
         size_t n_services;
-        const void *scenarios;
+        const ApiScenario *scenarios;
         size_t n_scenarios;
         SystemStatus counters;
 } SnapshotOut;
@@ -278,6 +279,7 @@ STRUCTURE(snapshot_out, NULL, SnapshotOut,
         F(serial, "serial", FIELD_UINT64),
         F(counters, "status", FIELD_STRUCT, .structure = &system_status_structure),
         F(services, "services", FIELD_ARRAY, COUNT(SnapshotOut, n_services), .structure = &service_structure),
+        F(scenarios, "scenarios", FIELD_ARRAY, COUNT(SnapshotOut, n_scenarios), .structure = &scenario_structure),
         F(counters, "counters", FIELD_STRUCT, .structure = &counters_structure));
 #undef F
 
@@ -286,6 +288,8 @@ int api_get_snapshot(ApiCall *call, const void *in _unused_) {
 
         fill_status(call->api, call->now_ns, &out.counters);
         int r = collect_services(call->api, call->arena, call->now_ns, &out.services, &out.n_services);
+        if (r == 0)
+                r = api_collect_scenarios(call->api, call->arena, NULL, call->now_ns, &out.scenarios, &out.n_scenarios);
         return r < 0 ? r : api_reply(call, &out);
 }
 

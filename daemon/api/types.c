@@ -92,6 +92,7 @@ STRUCTURE(service_structure, "Service", ApiService,
 #define F(member, name, type, ...) FIELD(ApiEventData, member, name, type, OPTIONAL, ##__VA_ARGS__)
 static STRUCTURE(event_data_structure, NULL, ApiEventData,
         F(decision, "decision", FIELD_CHARS),
+        F(scenario, "scenario", FIELD_CHARS),
         F(strategy, "strategy", FIELD_ENUM, .names = &strategy_names),
         F(from, "from", FIELD_STRING),
         F(to, "to", FIELD_STRING),

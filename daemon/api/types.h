@@ -12,8 +12,15 @@ typedef struct ApiService {
         size_t n_nodes;
 } ApiService;
 
+/* A scenario, as the interface shows it. */
+typedef struct ApiScenario {
+        ScenarioView view;
+        double minutes;
+} ApiScenario;
+
 typedef struct ApiEventData {
         char decision[DECISION_ID_MAX + 1];
+        char scenario[SCENARIO_ID_MAX + 1];
         int strategy;
         const char *from, *to; /* static words */
         Money cost, limit;
@@ -33,5 +40,6 @@ typedef struct ApiEvent {
 extern const Structure decision_structure;  /* Decision */
 extern const Structure node_structure;      /* NodeStatus */
 extern const Structure service_structure;   /* ApiService */
+extern const Structure scenario_structure;  /* ApiScenario */
 extern const Structure event_structure;     /* ApiEvent */
 extern const Structure system_status_structure; /* what api_read_status() fills in */

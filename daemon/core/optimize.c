@@ -31,6 +31,15 @@ const OverridesOf overrides_of[_OPTIMIZATION_STRATEGY_MAX] = {
                              .trial_share = 2 * TRIAL_SHARE, .drained_too = true, .emergency_limits = true, .panic = true },
 };
 
+const char *const optimization_strategy_effects[_OPTIMIZATION_STRATEGY_MAX] = {
+        [COST_MINIMIZATION] = "the cheapest node that works; nothing is tried out",
+        [PERFORMANCE_OPTIMIZATION] = "the fastest node first; the elevated cost tier is allowed",
+        [AVAILABILITY_FIRST] = "calls are spread over all nodes that work, and nodes that failed are tried again earlier",
+        [BALANCED] = "success, latency, cost and load are weighed against each other",
+        [REVENUE_PROTECTION] = "the likeliest success first; the emergency cost tier is allowed; nothing is tried out",
+        [EMERGENCY_MODE] = "every node is used, drained ones too, and the spending limits are raised to the emergency's",
+};
+
 /* Where nodes fail and others work, the breakers have taken them out; what is left to say is what counts among the others.
  * A service that is to be cheap stays so, unless it is serious. */
 static OptimizationStrategy answer_to_failing_nodes(Priority priority, Severity severity) {

@@ -230,7 +230,7 @@ typedef struct ScenarioImpact {
         uint64_t lasted_ns;
 } ScenarioImpact;
 
-/* Valid until the next call. */
+/* Valid until the next call that is more than a look. */
 typedef struct ScenarioView {
         const char *id;
         ScenarioType type;
@@ -247,6 +247,9 @@ typedef struct ScenarioView {
         const TimelineEntry *timeline;
         size_t n_timeline;
 } ScenarioView;
+
+/* What each optimization strategy does, in a phrase. */
+extern const char *const optimization_strategy_effects[_OPTIMIZATION_STRATEGY_MAX];
 
 /* Live ones and the latest resolved ones, in no order; a place keeps its scenario until a new one needs it. */
 size_t router_n_scenarios(const Router *r);

@@ -606,3 +606,15 @@ def test_a_stuck_bus_delays_nobody(bus, daemon, client, wait_for):
         assert c.call("GetHealth")["status"]
     finally:
         bus.signal(signal.SIGCONT)
+
+
+def test_scenarios_are_handled(on_bus, wait_for):
+    _, station = on_bus()
+    scenario, actions = station.manager("HandleScenario", "sa{sv}", "NETWORK_ISSUES", dbus.Dictionary(
+        {"serviceName": "stripe", "nodes": dbus.Array(["us-east"], signature="s")}, signature="sv"))
+    assert scenario["state"] == "active" and scenario["nodes"] == ["stripe/us-east"] and scenario["id"] in actions[0]
+    wait_for(lambda: station.get(PATH, MANAGER, "ActiveScenarios") == 1, "the property follows")
+    (active,) = station.manager("GetActiveScenarios", "a{sv}", dbus.Dictionary({}, signature="sv"))
+    assert active["id"] == scenario["id"]
+    assert station.manager("ResolveScenario", "sa{sv}", scenario["id"], dbus.Dictionary({}, signature="sv"))["state"] == "resolved"
+    assert station.error("ResolveScenario", "sa{sv}", scenario["id"], dbus.Dictionary({}, signature="sv"))[0] == "NoSuchScenario"
