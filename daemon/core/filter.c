@@ -205,11 +205,13 @@ uint32_t filter_last(Filter *f, uint64_t *ret_ready_ns) {
                 Skip skip = f->router->scratch_reason[i];
                 Node *n = f->service->nodes[i];
                 uint64_t ready, rank;
+                Skip cost;
 
                 if (skip != SKIP_OPEN && skip != SKIP_TRIAL && skip != SKIP_COOLING && skip != SKIP_OPERATION_COOLING)
                         continue;
-                if (check_cost(f, filter_cost(f, n)) != SKIP_NOT) {
-                        f->skipped[check_cost(f, filter_cost(f, n))]++;
+                cost = check_cost(f, filter_cost(f, n));
+                if (cost != SKIP_NOT) {
+                        f->last_over_budget = f->last_over_budget || cost == SKIP_BUDGET;
                         continue;
                 }
                 ready = MAX(h->cooldown_ns, f->now_ns);

@@ -41,6 +41,7 @@ typedef struct Filter {
 
         uint32_t n;           /* eligible ones, in the router's scratch */
         uint32_t skipped[_SKIP_MAX];
+        bool last_over_budget; /* one that is open or cooling would do, but for the budget; see filter_last() */
 } Filter;
 
 void filter_init(Filter *f, Router *r, Service *s, const RouteRequest *q, uint64_t now_ns);

@@ -317,7 +317,7 @@ static int choose(Filter *f, Choice *c, Strategy strategy, Chosen *ret, RouteRef
         }
 
         last = filter_last(f, &ret->ready_ns);
-        if (f->skipped[SKIP_BUDGET] > 0 && last == NAMES_NONE) {
+        if (last == NAMES_NONE && (f->skipped[SKIP_BUDGET] > 0 || f->last_over_budget)) {
                 limit = budget_check(&s->budget, f->room + 1);
                 return refuse_budget(r, &s->budget, limit, ret_refusal);
         }

@@ -30,6 +30,11 @@ static double proximity(const Choice *c, const NodeHot *h) {
         return (1 + c->x * h->x + c->y * h->y + c->z * h->z) / 2; /* 1 here, 0 at the antipodes */
 }
 
+/* What answers take; failures count under success already, and one of them is no reason to change the leader. */
+static double answer_ns(const Choice *c, const NodeHot *h) {
+        return h->answer_ns > 0 ? h->answer_ns : choice_latency_ns(c, h);
+}
+
 static uint32_t find(const Choice *c, uint32_t index) {
         for (uint32_t i = 0; i < c->n; i++)
                 if (c->index[i] == index)
@@ -51,13 +56,13 @@ uint32_t choose_hybrid_optimization(Choice *c) {
 
         for (uint32_t i = 0; i < c->n; i++) {
                 cheapest = MIN(cheapest, c->cost[i]);
-                fastest = MIN(fastest, choice_latency_ns(c, choice_hot(c, i)));
+                fastest = MIN(fastest, answer_ns(c, choice_hot(c, i)));
         }
         for (uint32_t i = 0; i < c->n; i++) {
                 const NodeHot *h = choice_hot(c, i);
 
                 c->score[i] = w->success * (double) h->success * (double) h->score / 100 +
-                              w->latency * fastest / choice_latency_ns(c, h) +
+                              w->latency * fastest / answer_ns(c, h) +
                               w->cost * (double) (cheapest + 1) / (double) (c->cost[i] + 1) +
                               w->load * MAX(h->weight, 1U) / (MAX(h->weight, 1U) + (double) h->in_flight) +
                               w->proximity * proximity(c, h) +

@@ -189,6 +189,21 @@ static void test_prices_that_are_too_high(void **state) {
         core_done(&c);
 }
 
+static void test_an_open_node_over_budget(void **state) {
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 2);
+        core_service(&c)->max_cost_per_hour = 10 * CENT;
+        core_apply(&c);
+        for (int i = 0; i < 10; i++)
+                core_call_node(&c, i % 2 ? "a" : "b", PM_SERVICE_UNAVAILABLE);
+        assert_int_equal(core_node(&c, "s/a").circuit, CIRCUIT_OPEN);
+        assert_int_equal(core_node(&c, "s/b").circuit, CIRCUIT_OPEN);
+        assert_int_equal(core_route(&c), ROUTE_BUDGET_EXHAUSTED); /* the last node is kept, but not beyond the budget */
+        assert_string_equal(c.refusal.limit, "maxCostPerHour");
+        core_done(&c);
+}
+
 static void test_free_quota_counts_calls_in_flight(void **state) {
         RouteRequest q = core_request();
         Money promised = 0;
@@ -244,6 +259,7 @@ int main(void) {
                 cmocka_unit_test(test_emergency),
                 cmocka_unit_test(test_cheapest),
                 cmocka_unit_test(test_prices_that_are_too_high),
+                cmocka_unit_test(test_an_open_node_over_budget),
                 cmocka_unit_test(test_free_quota_counts_calls_in_flight),
                 cmocka_unit_test(test_nothing_wraps),
         };
