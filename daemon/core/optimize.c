@@ -121,7 +121,9 @@ static bool optimize_service(Router *r, Service *s, bool say, uint64_t now_ns) {
         s->scenario = winner;
         s->optimization = winner ? (int) winner->strategy : -1;
         s->overrides = winner ? &overrides_of[winner->strategy] : &overrides_none;
-        s->budget.by_scenario = s->overrides->emergency_limits;
+        /* A cap is a cap: only a person, or the policy that a person has set, raises it. */
+        s->budget.by_scenario = s->overrides->emergency_limits &&
+                                (winner->declared || s->settings.on_exhausted == EXHAUSTED_EMERGENCY);
         if (s->optimization == strategy_was)
                 return false;
         if (!say)

@@ -244,6 +244,7 @@ int router_scenario_open(Router *r, ScenarioType type, const char *service, cons
         if (!x)
                 return SCENARIO_TABLE_FULL;
         x->declared = true;
+        optimize(r, s, now_ns);
         for (size_t i = 0; i < n_nodes; i++)
                 add_node(x, r->nodes[names_find(&r->node_names, nodes[i])]);
         *ret = (size_t) (x - r->scenarios);

@@ -15,7 +15,6 @@ typedef struct Storm {
         unsigned n_open;
         uint64_t probes[64];
         unsigned n_probes;
-        bool emergency; /* the cap was raised at some time */
 } Storm;
 
 static uint64_t draw(Storm *s, uint64_t n) {
@@ -179,8 +178,6 @@ static void check(Storm *s) {
         ServiceStatus status = core_status(&s->core);
 
         core_assert_money(&s->core);
-        if (status.optimization_strategy == EMERGENCY_MODE || s->emergency)
-                s->emergency = true, cap *= 3;
         assert_true(status.spend_hour + status.reserved <= cap);
         for (size_t i = 0; i < status.n_nodes; i++) {
                 NodeStatus n;
