@@ -688,3 +688,28 @@ def test_a_real_circuit_opens(build_dir, run_dir, daemon, client, started, stati
     assert told[f"{ROOT}.1.8.6.0"] == "maps/mapbox"
     index = rows(snmpd, "pmNodeTable", "pmNodeName")["maps/mapbox"]["index"]
     assert told[f"{ROOT}.1.3.1.8.{index}"] == 2, "the row that it shows is not older than the event"
+
+
+def test_a_real_scenario(build_dir, run_dir, daemon, client, started, station, subagent, wait_for):
+    snmpd = started(parts.Snmpd(build_dir, run_dir, settings=f"trap2sink 127.0.0.1:{station.port} public\n")).wait_ready()
+    d = daemon(CONFIG)
+    api = client(d)
+    subagent(d.socket, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    wait_for(lambda: api.call("GetSystemStatus")["status"]["subscribers"] == 1, "the subagent follows the events")
+    scenario = api.call("HandleScenario", type="EMERGENCY_SCENARIO", serviceName="maps", severity="critical", detail="a drill")["scenario"]
+
+    def told(number):
+        return next((n for n in station.poll() if n.get(TRAP_OID) == f"{ROOT}.0.{number}"), None)
+
+    wait_for(lambda: told(3), "the station hears of the scenario")
+    assert scenario["id"] in told(3).values(), "with its row"
+    wait_for(lambda: told(9), "the station hears of emergency mode")
+    row = rows(snmpd, "pmScenarioTable", "pmScenarioId")[scenario["id"]]
+    assert row["pmScenarioType"] == "emergencyScenario" and row["pmScenarioService"] == "maps"
+    assert row["pmScenarioSeverity"] == scenario["severity"] and row["pmScenarioStrategy"] == "emergencyMode"
+    assert rows(snmpd, "pmServiceTable", "pmServiceName")["maps"]["pmServiceOptimizationStrategy"] == "emergencyMode"
+    assert get(snmpd, "pmActiveScenarios.0") == "1 scenarios"
+    api.call("ResolveScenario", id=scenario["id"])
+    wait_for(lambda: told(5), "the station hears that it is over")
+    wait_for(lambda: get(snmpd, "pmActiveScenarios.0") == "0 scenarios", "the tables say so too")
