@@ -148,13 +148,15 @@ static void learn_success(Router *r, Node *n, const Observation *o, uint64_t now
                 return;
         }
         if (b->circuit == CIRCUIT_OPEN) {
-                if (b->locked && o->probe) {
-                        circuit_close(r, n, now_ns);
+                /* A probe opens the way before its time only if what now works is what did not: one that shows no credential
+                 * goes well all along. */
+                if (o->probe && now_ns < b->open_until_ns && !b->probe_failed)
+                        return;
+                if (b->locked) {
+                        if (o->probe)
+                                circuit_close(r, n, now_ns);
                         return;
                 }
-                /* Before its time only if what now works is what did not. */
-                if (b->locked || (now_ns < b->open_until_ns && o->probe && !b->probe_failed))
-                        return;
                 circuit_half_open(r, n, now_ns);
         }
         if (++b->successes >= BREAKER_PERMITS)

@@ -295,6 +295,25 @@ static void test_account_is_locked_until_a_good_probe(void **state) {
         core_done(&c);
 }
 
+/* A probe that shows no credential goes well whatever becomes of the calls: it must not make the circuit flap. */
+static void test_a_blind_probe_does_not_flap(void **state) {
+        unsigned opened = 0;
+        uint64_t start;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 2);
+        router_set_probing(c.router, true, c.now);
+        for (start = c.now; c.now < start + 3600 * SEC;) {
+                if (core_node(&c, "s/a").circuit == CIRCUIT_CLOSED) {
+                        core_call_node(&c, "a", PM_AUTHENTICATION_FAILURE);
+                        opened++;
+                }
+                probe(&c, "s/a", PM_OK);
+        }
+        assert_in_range(opened, 10, 25);
+        core_done(&c);
+}
+
 static void test_probes_bring_a_node_back(void **state) {
         uint64_t failed;
         Core c;
@@ -403,6 +422,7 @@ int main(void) {
                 cmocka_unit_test(test_cooldown),
                 cmocka_unit_test(test_operation_scope),
                 cmocka_unit_test(test_account_is_locked_until_a_good_probe),
+                cmocka_unit_test(test_a_blind_probe_does_not_flap),
                 cmocka_unit_test(test_probes_bring_a_node_back),
                 cmocka_unit_test(test_probes_first_when_a_second_try_does_harm),
                 cmocka_unit_test(test_probes_fall_due_spread_out),
