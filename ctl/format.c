@@ -40,9 +40,9 @@ static Style style_of_word(const char *word) {
 
 /* Up to six digits behind the point, as the daemon counts, but at least two, as people do. */
 static void format_money(double v, char *s, size_t size) {
-        char digits[64];
+        char digits[48];
 
-        snprintf(digits, sizeof(digits), "%.6f", fabs(v));
+        snprintf(digits, sizeof(digits), "%.6f", fmin(fabs(v), 1e30));
         char *end = digits + strlen(digits), *least = strchr(digits, '.') + 3;
         while (end > least && end[-1] == '0')
                 *--end = 0;

@@ -23,7 +23,7 @@ check_LTLIBRARIES += \
 	tests/plugins/unresolved.la tests/plugins/nonsense.la
 
 # The example of docs/plugins.md.
-tests_plugins_acme_la_SOURCES = docs/acme.c
+tests_plugins_acme_la_SOURCES = tests/plugins/acme.c
 tests_plugins_acme_la_LDFLAGS = $(VARIANT_LDFLAGS)
 
 tests_plugins_good_la_SOURCES = $(VARIANT_SOURCES)

@@ -174,6 +174,21 @@ typedef struct SystemStatusOut {
         size_t n_services;
 } SystemStatusOut;
 
+/* What counts, for the status and for the snapshot. */
+#define COUNTERS \
+        F(services, "services", FIELD_UINT64), \
+        F(nodes, "nodes", FIELD_UINT64), \
+        F(active_scenarios, "activeScenarios", FIELD_UINT64), \
+        F(counters.decisions, "decisions", FIELD_UINT64), \
+        F(counters.reports, "reports", FIELD_UINT64), \
+        F(counters.failures, "failures", FIELD_UINT64), \
+        F(counters.fallbacks, "fallbacks", FIELD_UINT64), \
+        F(counters.refused, "refused", FIELD_UINT64), \
+        F(counters.leases_expired, "leasesExpired", FIELD_UINT64), \
+        F(counters.leases, "leases", FIELD_UINT32), \
+        F(counters.probes, "probes", FIELD_UINT64), \
+        F(rate_limited, "rateLimited", FIELD_UINT64)
+
 #define F(member, name, type, ...) FIELD(SystemStatus, member, name, type, ##__VA_ARGS__)
 STRUCTURE(system_status_structure, "SystemStatus", SystemStatus,
         F(version, "version", FIELD_STRING, CONSTANT),
@@ -183,18 +198,7 @@ STRUCTURE(system_status_structure, "SystemStatus", SystemStatus,
         F(uptime_ns, "uptimeSeconds", FIELD_SECONDS, VOLATILE),
         F(configuration_serial, "configurationSerial", FIELD_UINT64),
         F(last_reload_utc_ns, "lastReloadAt", FIELD_INSTANT, OPTIONAL),
-        F(services, "services", FIELD_UINT64),
-        F(nodes, "nodes", FIELD_UINT64),
-        F(active_scenarios, "activeScenarios", FIELD_UINT64),
-        F(counters.decisions, "decisions", FIELD_UINT64),
-        F(counters.reports, "reports", FIELD_UINT64),
-        F(counters.failures, "failures", FIELD_UINT64),
-        F(counters.fallbacks, "fallbacks", FIELD_UINT64),
-        F(counters.refused, "refused", FIELD_UINT64),
-        F(counters.leases_expired, "leasesExpired", FIELD_UINT64),
-        F(counters.leases, "leases", FIELD_UINT32),
-        F(counters.probes, "probes", FIELD_UINT64),
-        F(rate_limited, "rateLimited", FIELD_UINT64),
+        COUNTERS,
         F(counters.outstanding, "reserved", FIELD_MONEY),
         F(counters.settled, "settled", FIELD_MONEY),
         F(counters.refunded, "refunded", FIELD_MONEY),
@@ -257,20 +261,8 @@ typedef struct SnapshotOut {
 #define F(member, name, type, ...) FIELD(SystemStatus, member, name, type, ##__VA_ARGS__)
 static STRUCTURE(counters_structure, NULL, SystemStatus,
         F(uptime_ns, "uptimeMs", FIELD_MS_INT),
-        F(health, "health", FIELD_INT32),
         F(configuration_serial, "configurationSerial", FIELD_UINT64),
-        F(services, "services", FIELD_UINT64),
-        F(nodes, "nodes", FIELD_UINT64),
-        F(active_scenarios, "activeScenarios", FIELD_UINT64),
-        F(counters.decisions, "decisions", FIELD_UINT64),
-        F(counters.reports, "reports", FIELD_UINT64),
-        F(counters.failures, "failures", FIELD_UINT64),
-        F(counters.fallbacks, "fallbacks", FIELD_UINT64),
-        F(counters.refused, "refused", FIELD_UINT64),
-        F(counters.leases_expired, "leasesExpired", FIELD_UINT64),
-        F(counters.leases, "leases", FIELD_UINT32),
-        F(counters.probes, "probes", FIELD_UINT64),
-        F(rate_limited, "rateLimited", FIELD_UINT64),
+        COUNTERS,
         F(counters.effects_lost, "effectsLost", FIELD_UINT64));
 #undef F
 
