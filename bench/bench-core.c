@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a decision costs in the core alone: no sockets, no clock. Every decision is followed by its report, as callers do, so that
- * leases do not pile up. It is this thread's processor time that counts, so other programs disturb it only through the caches;
- * all cases alternate over many short rounds, and medians are shown.
+ * What a decision costs in the core alone: no sockets, no clock. Every decision is followed by its report, as callers
+ * do, so that leases do not pile up. It is this thread's processor time that counts, so other programs disturb it only
+ * through the caches; all cases alternate over many short rounds, and medians are shown.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -32,7 +32,11 @@ static const struct pm_operation operations[] = {
         {},
 };
 static const struct pm_provider provider = {
-        .abi = PM_PROVIDER_ABI, .size = sizeof(provider), .name = "bench", .url = "http://127.0.0.1", .operations = operations,
+        .abi = PM_PROVIDER_ABI,
+        .size = sizeof(provider),
+        .name = "bench",
+        .url = "http://127.0.0.1",
+        .operations = operations,
 };
 
 static uint64_t clock_ns(void) {
@@ -73,7 +77,11 @@ static int fill_service(ServiceSettings *s, const Case *c, uint32_t number) {
 
 static int case_start(Case *c) {
         const RouterLimits limits = {
-                .leases = 65536, .leases_per_user = 65536, .services = 10000, .nodes = 100000, .nodes_per_service = 10000,
+                .leases = 65536,
+                .leases_per_user = 65536,
+                .services = 10000,
+                .nodes = 100000,
+                .nodes_per_service = 10000,
         };
         Settings settings = { calloc(c->services, sizeof(ServiceSettings)), 0 };
         int r = settings.services ? 0 : -ENOMEM;
@@ -107,8 +115,14 @@ static int run(Case *c, unsigned n, uint64_t *route_ns, uint64_t *report_ns) {
 
                 for (unsigned i = 0; i < BATCH; i++) {
                         RouteRequest q = {
-                                .service = c->names[c->turn++ % c->services], .units = UNITS_ONE, .latitude = 48.9, .longitude = 2.4,
-                                .strategy = _STRATEGY_INVALID, .idempotent = -1, .max_cost = MONEY_UNSET, .uid = 1000,
+                                .service = c->names[c->turn++ % c->services],
+                                .units = UNITS_ONE,
+                                .latitude = 48.9,
+                                .longitude = 2.4,
+                                .strategy = _STRATEGY_INVALID,
+                                .idempotent = -1,
+                                .max_cost = MONEY_UNSET,
+                                .uid = 1000,
                         };
 
                         c->now += 100 * NSEC_PER_USEC;
@@ -160,7 +174,8 @@ static void show(Case *cases, unsigned n, unsigned rounds, bool json) {
         double floor = 0;
 
         if (!json)
-                printf("%-22s %9s %7s %12s %12s %9s\n", "strategy", "services", "nodes", "decision ns", "report ns", "ratio");
+                printf("%-22s %9s %7s %12s %12s %9s\n", "strategy", "services", "nodes", "decision ns", "report ns",
+                       "ratio");
         for (unsigned i = 0; i < n; i++) {
                 Case *c = &cases[i];
                 double route = median(c->route, rounds), report = median(c->report, rounds);
@@ -180,7 +195,10 @@ static void show(Case *cases, unsigned n, unsigned rounds, bool json) {
 
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
-                { "json", no_argument, NULL, 'j' }, { "rounds", required_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' }, {},
+                { "json", no_argument, NULL, 'j' },
+                { "rounds", required_argument, NULL, 'r' },
+                { "help", no_argument, NULL, 'h' },
+                {},
         };
         static const uint32_t nodes[] = { 3, 30, 300, 3000 }, services[] = { 1, 100, 10000 };
         static Case cases[CASES_MAX];
@@ -198,7 +216,8 @@ int main(int argc, char *argv[]) {
                 case 'h':
                         printf("bench-core [--json] [--rounds N]\n\nMeasures decisions and reports in the core alone.\n\n"
                                "      --json      a JSON object a line instead of a table\n"
-                               "      --rounds N  medians of so many rounds (1 to %d, default 31)\n", ROUNDS_MAX);
+                               "      --rounds N  medians of so many rounds (1 to %d, default 31)\n",
+                               ROUNDS_MAX);
                         return EXIT_SUCCESS;
                 default:
                         return EXIT_FAILURE;

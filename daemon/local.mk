@@ -6,6 +6,8 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/breaker.c daemon/core/breaker.h \
 	daemon/core/budget.c daemon/core/budget.h \
 	daemon/core/circuit.c \
+	daemon/core/decide.c daemon/core/decide.h \
+	daemon/core/describe.c \
 	daemon/core/effects.c daemon/core/effects.h \
 	daemon/core/filter.c daemon/core/filter.h \
 	daemon/core/forecast.c daemon/core/forecast.h \
@@ -16,6 +18,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/names.c daemon/core/names.h \
 	daemon/core/node.c daemon/core/node.h \
 	daemon/core/optimize.c \
+	daemon/core/plan.c daemon/core/plan.h \
 	daemon/core/price.c daemon/core/price.h \
 	daemon/core/probe.c \
 	daemon/core/random.h \

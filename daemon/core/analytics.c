@@ -139,9 +139,10 @@ static bool advise_cost(const Service *s, const Hour *hours, const Hour *all, Re
                 return false;
         ret->saving_per_hour = saving;
         ret->node = s->nodes[best]->name;
-        snprintf(ret->text, sizeof(ret->text),
-                 "Set the strategy to COST_OPTIMIZED: %s costs $%.4f a call, the mix $%.4f, and it fails no more often.",
-                 ret->node, price_of(&hours[best]) / 1e6, price_of(all) / 1e6);
+        snprintf(
+                ret->text, sizeof(ret->text),
+                "Set the strategy to COST_OPTIMIZED: %s costs $%.4f a call, the mix $%.4f, and it fails no more often.",
+                ret->node, price_of(&hours[best]) / 1e6, price_of(all) / 1e6);
         return true;
 }
 
@@ -158,8 +159,8 @@ static bool advise_weight(const Service *s, uint32_t i, const Hour *hours, const
         ret->saving_per_hour = (Money) (excess * (double) hours[i].cost); /* what was paid for calls that failed */
         ret->node = s->nodes[i]->name;
         snprintf(ret->text, sizeof(ret->text),
-                 "Lower the weight of %s (%u): %.1f %% of its calls failed in the last hour, of the others %.1f %%.", ret->node,
-                 s->settings.nodes[i].weight, 100 * failure_ratio(&hours[i]), 100 * failure_ratio(&others));
+                 "Lower the weight of %s (%u): %.1f %% of its calls failed in the last hour, of the others %.1f %%.",
+                 ret->node, s->settings.nodes[i].weight, 100 * failure_ratio(&hours[i]), 100 * failure_ratio(&others));
         return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A circuit breaker: closed lets calls pass, open keeps them away, half-open lets a few try. The time that it stays open
- * doubles with every opening and is walked back by healthy stretches. Each change starts a new generation: a result that
- * belongs to an earlier one comes too late to count.
+ * A circuit breaker: closed lets calls pass, open keeps them away, half-open lets a few try. The time that it stays
+ * open doubles with every opening and is walked back by healthy stretches. Each change starts a new generation: a
+ * result that belongs to an earlier one comes too late to count.
  */
 #pragma once
 

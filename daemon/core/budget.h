@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Money: what a service may spend, has spent and has promised. A decision reserves, a report settles, "not sent" refunds:
- * what is spent and promised together never passes a limit, however many calls are in flight. All of it in integers.
+ * Money: what a service may spend, has spent and has promised. A decision reserves, a report settles, "not sent"
+ * refunds: what is spent and promised together never passes a limit, however many calls are in flight. All of it in
+ * integers.
  */
 #pragma once
 
@@ -22,8 +23,8 @@ typedef struct Meter {
         Money spent;
 } Meter;
 
-/* Starts a new window once utc_ns has left the old one; true: it did. A wall clock that is set back by less than a window changes
- * nothing, so that nobody is given a budget twice. */
+/* Starts a new window once utc_ns has left the old one; true: it did. A wall clock that is set back by less than a
+ * window changes nothing, so that nobody is given a budget twice. */
 bool meter_advance(Meter *m, BudgetPeriod period, uint64_t utc_ns);
 /* The window of the period around an instant. */
 void period_window(BudgetPeriod period, uint64_t utc_ns, uint64_t *ret_start_ns, uint64_t *ret_end_ns);

@@ -41,8 +41,9 @@ void circuit_open(Router *r, Node *n, const char *why, Verdict verdict, uint64_t
         b->slow = verdict == PM_PERFORMANCE_DEGRADATION;
         timer_arm(&r->timers, &n->breaker_timer, b->open_until_ns);
         node_stale(n);
-        tell(r, n, from, from == CIRCUIT_CLOSED ? SEVERITY_HIGH : SEVERITY_MEDIUM, "%s after %s (%s); next try in %.1f s",
-             from == CIRCUIT_CLOSED ? "opened" : "opened again", why, enum_to_string(&verdict_names, (int) verdict),
+        tell(r, n, from, from == CIRCUIT_CLOSED ? SEVERITY_HIGH : SEVERITY_MEDIUM,
+             "%s after %s (%s); next try in %.1f s", from == CIRCUIT_CLOSED ? "opened" : "opened again", why,
+             enum_to_string(&verdict_names, (int) verdict),
              (double) (b->open_until_ns - now_ns) / (double) NSEC_PER_SEC);
         probe_schedule(r, n, now_ns);
         if (from == CIRCUIT_CLOSED)

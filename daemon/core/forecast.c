@@ -23,8 +23,9 @@
 
 /* Before anything was learned: errors and slowness that grow mean trouble, calm means little of it. */
 static const float first_weights[_FEATURE_MAX] = {
-        [FEATURE_BIAS] = -4, [FEATURE_ERRORS] = 6, [FEATURE_ERRORS_SLOPE] = 8, [FEATURE_LATENCY] = 1.5F,
-        [FEATURE_LATENCY_SLOPE] = 2.5F, [FEATURE_LIMITED] = 3, [FEATURE_IN_FLIGHT] = 0.3F, [FEATURE_LAST_FAILURE] = 0.5F,
+        [FEATURE_BIAS] = -4,        [FEATURE_ERRORS] = 6,           [FEATURE_ERRORS_SLOPE] = 8,
+        [FEATURE_LATENCY] = 1.5F,   [FEATURE_LATENCY_SLOPE] = 2.5F, [FEATURE_LIMITED] = 3,
+        [FEATURE_IN_FLIGHT] = 0.3F, [FEATURE_LAST_FAILURE] = 0.5F,
 };
 
 void forecast_model_init(ForecastModel *m) {
@@ -65,7 +66,8 @@ static double mean(double sum, double n) {
 static void features(const Forecast *f, uint64_t now_ns, float ret[_FEATURE_MAX]) {
         uint64_t idle = now_ns > f->at_ns ? now_ns - f->at_ns : 0;
         double w = decay(idle, FAST_TAU_NS), v = decay(idle, SLOW_TAU_NS);
-        double errors = mean(f->fast.errors * w, f->fast.weight * w), errors_slow = mean(f->slow.errors * v, f->slow.weight * v);
+        double errors = mean(f->fast.errors * w, f->fast.weight * w),
+               errors_slow = mean(f->slow.errors * v, f->slow.weight * v);
         double latency = mean(f->fast.latency * w, f->fast.successes * w);
         double latency_slow = mean(f->slow.latency * v, f->slow.successes * v);
         double usual = f->slow.weight > 0 ? f->slow.in_flight / f->slow.weight : 0;
@@ -78,7 +80,8 @@ static void features(const Forecast *f, uint64_t now_ns, float ret[_FEATURE_MAX]
         ret[FEATURE_LATENCY_SLOPE] = (float) CLAMP(latency - latency_slow, -3.0, 3.0);
         ret[FEATURE_LIMITED] = (float) mean(f->fast.limited * w, f->fast.weight * w);
         ret[FEATURE_IN_FLIGHT] = (float) CLAMP(log((flying + 1) / (usual + 1)), -3.0, 3.0);
-        ret[FEATURE_LAST_FAILURE] = f->failed_ns > 0 ? (float) decay(now_ns > f->failed_ns ? now_ns - f->failed_ns : 0, SLOW_TAU_NS) : 0;
+        ret[FEATURE_LAST_FAILURE] =
+                f->failed_ns > 0 ? (float) decay(now_ns > f->failed_ns ? now_ns - f->failed_ns : 0, SLOW_TAU_NS) : 0;
         ret[FEATURE_DAY_SIN] = f->day_sin;
         ret[FEATURE_DAY_COS] = f->day_cos;
 }

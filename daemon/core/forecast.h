@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Will this node fail within the next 30 s? An online logistic model for each node, trained by stochastic gradient descent on what
- * then happened. It keeps its own score (Brier) beside that of the plain base rate, and is trusted only while it is the better
- * of the two. What all nodes have taught is where a new node starts.
+ * Will this node fail within the next 30 s? An online logistic model for each node, trained by stochastic gradient
+ * descent on what then happened. It keeps its own score (Brier) beside that of the plain base rate, and is trusted only
+ * while it is the better of the two. What all nodes have taught is where a new node starts.
  */
 #pragma once
 

@@ -110,13 +110,15 @@ static void review_static_price(Service *s) {
         for (uint32_t i = 0; i < s->n; i++) {
                 const NodeHot *h = &s->hot[i];
 
-                sum += (__int128) (h->flat ? h->price : node_price(s->nodes[i], 0, s->nodes[i]->used, UNITS_ONE)) * h->weight;
+                sum += (__int128) (h->flat ? h->price : node_price(s->nodes[i], 0, s->nodes[i]->used, UNITS_ONE)) *
+                       h->weight;
                 weights += h->weight;
         }
         s->static_price = weights > 0 ? (Money) (sum / weights) : 0;
 }
 
-/* What the service will still need this month, if it goes on as it did; at least a unit, which is what counts when nothing is known. */
+/* What the service will still need this month, if it goes on as it did; at least a unit, which is what counts when
+ * nothing is known. */
 static Units expected_units(Service *s, uint64_t utc_ns) {
         double gone, left;
 
@@ -166,7 +168,8 @@ void node_refresh(Node *n, uint64_t now_ns) {
         h->answer_ns = n->latency.answer_ns;
         h->ramp = (float) breaker_ramp(&h->breaker, now_ns);
 
-        score = 100 * success_points(n, success) * latency_points(n->service, h->answer_ns) * limit_points(&n->window, now_ns);
+        score = 100 * success_points(n, success) * latency_points(n->service, h->answer_ns) *
+                limit_points(&n->window, now_ns);
         if (probe_is_recent(n, now_ns) && verdict_is_failure((Verdict) n->last_probe))
                 score *= 0.7;
         if (h->breaker.circuit == CIRCUIT_OPEN)

@@ -78,7 +78,8 @@ static void sample(Latency *l, double latency_ns, uint64_t now_ns) {
         if (latency_ns >= l->peak_ns)
                 l->peak_ns = latency_ns;
         else
-                l->peak_ns = average(l->peak_ns, latency_ns, now_ns > l->sampled_ns ? now_ns - l->sampled_ns : 0, LATENCY_TAU_NS);
+                l->peak_ns = average(l->peak_ns, latency_ns, now_ns > l->sampled_ns ? now_ns - l->sampled_ns : 0,
+                                     LATENCY_TAU_NS);
         l->sampled_ns = now_ns;
 }
 

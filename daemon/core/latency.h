@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast a node answers: a peak-EWMA, which believes a slow sample at once and a fast one slowly, and a rolling histogram for
- * quantiles. Only successes feed the histogram; a failure raises the average, so that a fast error never attracts traffic.
+ * How fast a node answers: a peak-EWMA, which believes a slow sample at once and a fast one slowly, and a rolling
+ * histogram for quantiles. Only successes feed the histogram; a failure raises the average, so that a fast error never
+ * attracts traffic.
  */
 #pragma once
 
@@ -11,7 +12,8 @@
 /* Half of what the quantiles look back on; they cover one to two of these. */
 #define LATENCY_GENERATION_NS (60 * NSEC_PER_SEC)
 
-/* Sixteen buckets an octave, each at most 1/16 wide: a quantile is off by at most 3.2 %. From 2^13 ns (8 µs) to 2^39 ns (550 s). */
+/* Sixteen buckets an octave, each at most 1/16 wide: a quantile is off by at most 3.2 %. From 2^13 ns (8 µs) to 2^39 ns
+ * (550 s). */
 #define LATENCY_OCTAVE_BITS 4
 #define LATENCY_FIRST_OCTAVE 13
 #define LATENCY_OCTAVES 26
@@ -19,7 +21,7 @@
 
 typedef struct Latency {
         double peak_ns;    /* at sampled_ns; 0: never sampled */
-        double answer_ns;  /* average of the successes of the last seconds, without what failures add; 0: no success yet */
+        double answer_ns;  /* average of recent successes, without what failures add; 0: no success yet */
         double typical_ns; /* slow average of successes, to which an idle node's peak drifts back; 0: no success yet */
         uint64_t sampled_ns, succeeded_ns;
         uint64_t rotated_ns;

@@ -5,7 +5,8 @@
 #include "basic/macro.h"
 #include "daemon/core/router-private.h"
 
-/* Without a word from the vendor: a refusal is worth so long a latency, and a used-up quota is asked for again after so long. */
+/* Without a word from the vendor: a refusal is worth so long a latency, and a used-up quota is asked for again after so
+ * long. */
 #define PENALTY_NS (5 * NSEC_PER_SEC)
 #define QUOTA_NS NSEC_PER_MINUTE
 #define FORBIDDEN_NS NSEC_PER_MINUTE
@@ -38,7 +39,8 @@ static void learn_cooldown(Node *n, const Observation *o, uint64_t now_ns) {
         uint64_t wait = o->cooldown_ns;
 
         if (o->verdict == PM_RATE_LIMIT_EXCEEDED) {
-                uint64_t own = n->service->settings.retry_backoff_ns << MIN(n->limited, (uint32_t) LIMITED_DOUBLINGS_MAX);
+                uint64_t own = n->service->settings.retry_backoff_ns
+                               << MIN(n->limited, (uint32_t) LIMITED_DOUBLINGS_MAX);
 
                 if (o->retry_after_ns == 0)
                         n->limited++;
@@ -108,8 +110,8 @@ static void learn_latency(Node *n, const Observation *o, uint64_t now_ns) {
                 if (o->latency_ns > 0)
                         latency_success(&n->latency, o->latency_ns, now_ns);
         } else if (o->verdict == PM_RATE_LIMIT_EXCEEDED || o->verdict == PM_SERVICE_UNAVAILABLE)
-                latency_failure(&n->latency, o->latency_ns, o->retry_after_ns > 0 ? MIN(o->retry_after_ns, WAIT_MAX_NS) : PENALTY_NS,
-                                now_ns);
+                latency_failure(&n->latency, o->latency_ns,
+                                o->retry_after_ns > 0 ? MIN(o->retry_after_ns, WAIT_MAX_NS) : PENALTY_NS, now_ns);
         else
                 latency_failure(&n->latency, o->latency_ns, 0, now_ns);
 }
@@ -122,8 +124,8 @@ static void judge(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         uint32_t calls, failures, slow;
 
         /* A limit is the vendor's way of saying "less", not of being down. */
-        if (verdict_is_failure(o->verdict) && o->verdict != PM_RATE_LIMIT_EXCEEDED && o->verdict != PM_BUDGET_EXHAUSTED &&
-            ++b->run >= BREAKER_RUN) {
+        if (verdict_is_failure(o->verdict) && o->verdict != PM_RATE_LIMIT_EXCEEDED &&
+            o->verdict != PM_BUDGET_EXHAUSTED && ++b->run >= BREAKER_RUN) {
                 snprintf(why, sizeof(why), "%u consecutive failures", b->run);
                 circuit_open(r, n, why, o->verdict, now_ns);
                 return;
@@ -134,7 +136,8 @@ static void judge(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         if (verdict_is_failure(o->verdict) && breaker_ratio_exceeded(failures, calls, threshold)) {
                 snprintf(why, sizeof(why), "%u failures in %u calls", failures, calls);
                 circuit_open(r, n, why, o->verdict, now_ns);
-        } else if (o->verdict == PM_PERFORMANCE_DEGRADATION && breaker_ratio_exceeded(slow, calls, BREAKER_SLOW_RATIO)) {
+        } else if (o->verdict == PM_PERFORMANCE_DEGRADATION &&
+                   breaker_ratio_exceeded(slow, calls, BREAKER_SLOW_RATIO)) {
                 snprintf(why, sizeof(why), "%u slow ones in %u calls", slow, calls);
                 circuit_open(r, n, why, o->verdict, now_ns);
         }
@@ -148,8 +151,8 @@ static void learn_success(Router *r, Node *n, const Observation *o, uint64_t now
                 return;
         }
         if (b->circuit == CIRCUIT_OPEN) {
-                /* A probe opens the way before its time only if what now works is what did not: one that shows no credential
-                 * goes well all along. */
+                /* A probe opens the way before its time only if what now works is what did not: one that shows no
+                 * credential goes well all along. */
                 if (o->probe && now_ns < b->open_until_ns && !b->probe_failed)
                         return;
                 if (b->locked) {
@@ -177,7 +180,8 @@ static void learn_failure(Router *r, Node *n, const Observation *o, uint64_t now
 static void learn_weights(NodeHot *h, bool success) {
         int32_t full = (int32_t) h->weight * 100;
 
-        h->wrr_effective = success ? MIN(full, h->wrr_effective + MAX(full / 10, 1)) : MAX(0, h->wrr_effective - MAX(full / 5, 1));
+        h->wrr_effective =
+                success ? MIN(full, h->wrr_effective + MAX(full / 10, 1)) : MAX(0, h->wrr_effective - MAX(full / 5, 1));
 }
 
 void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns) {

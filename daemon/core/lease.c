@@ -141,7 +141,8 @@ Lease *leases_due(Leases *l, uint64_t now_ns) {
         }
         l->hand = slot;
         first = &l->table[l->wheel[slot % WHEEL_SLOTS]];
-        /* They stand in the order in which they were opened; of a slot that is running the first is due first, or nearly so. */
+        /* They stand in the order in which they were opened; of a slot that is running the first is due first, or
+         * nearly so. */
         return slot < now || first->deadline_ns <= now_ns ? first : NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open decisions, in a table of fixed size. An id is the place in the table (8 hexadecimal digits) and 64 bits that nobody can
- * guess, so finding one takes no search. Leases that are due are found by a timing wheel. Memory that was never needed is never
- * touched.
+ * Open decisions, in a table of fixed size. An id is the place in the table (8 hexadecimal digits) and 64 bits that
+ * nobody can guess, so finding one takes no search. Leases that are due are found by a timing wheel. Memory that was
+ * never needed is never touched.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ typedef struct Lease {
         Money estimate;
         Units units, used_before; /* of the month, without this one: where its price begins */
         uint64_t month_start_ns;
-        uint32_t next, previous;  /* in the slot of the wheel, or of the free list; the first one's previous is the last */
+        uint32_t next, previous;  /* in a slot of the wheel, or in the free list; the first one's previous is the last */
         uint32_t node;            /* its slot */
         uint32_t uid;
         uint32_t generation;      /* of the breaker */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names → positions. Open addressing in one block that is sized beforehand, so that filling it cannot fail: a new table is
- * built while the old one is in force, and then replaces it whole. (An intrusive hash table can hold an element only once
- * and allocates while it is filled.)
+ * Names → positions. Open addressing in one block that is sized beforehand, so that filling it cannot fail: a new table
+ * is built while the old one is in force, and then replaces it whole. (An intrusive hash table can hold an element only
+ * once and allocates while it is filled.)
  */
 #pragma once
 

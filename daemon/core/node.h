@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A node in two parts: what every decision looks at lies together with that of its neighbours (NodeHot), what is learned lies
- * apart (Node). Values that follow from what was learned are brought up to date when somebody wants them and they are old.
+ * A node in two parts: what every decision looks at lies together with that of its neighbours (NodeHot), what is
+ * learned lies apart (Node). Values that follow from what was learned are brought up to date when somebody wants them
+ * and they are old.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ typedef struct NodeHot {
         uint64_t fresh_until_ns; /* of the derived values below */
         uint64_t excluded;       /* by the decision with this serial */
         Money price;             /* of a unit, if flat */
-        Money outlook;           /* of a unit on average, if the rest of the month's calls went there; INT64_MAX: no volume tiers */
+        Money outlook;           /* of a unit, on average over the rest of the month; INT64_MAX: no volume tiers */
         double latency_ns;       /* expected, failures included; 0: unknown. Derived */
         double answer_ns;        /* of recent successes; 0: unknown. Derived */
         int64_t wrr_current;

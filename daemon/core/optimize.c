@@ -13,35 +13,55 @@ const OverridesOf overrides_none = {
 
 const OverridesOf overrides_of[_OPTIMIZATION_STRATEGY_MAX] = {
         /* The cheapest that works, and no experiments. */
-        [COST_MINIMIZATION] = { .strategy = COST_OPTIMIZED, .priority = PRIORITY_COST, .tier = TIER_NORMAL,
+        [COST_MINIMIZATION] = { .strategy = COST_OPTIMIZED,
+                                .priority = PRIORITY_COST,
+                                .tier = TIER_NORMAL,
                                 .trial_share = TRIAL_SHARE },
         /* Latency first; it may cost more. */
-        [PERFORMANCE_OPTIMIZATION] = { .strategy = LEAST_RESPONSE_TIME, .priority = PRIORITY_PERFORMANCE, .tier = TIER_ELEVATED,
-                                       .trial_share = TRIAL_SHARE, .explore = true },
+        [PERFORMANCE_OPTIMIZATION] = { .strategy = LEAST_RESPONSE_TIME,
+                                       .priority = PRIORITY_PERFORMANCE,
+                                       .tier = TIER_ELEVATED,
+                                       .trial_share = TRIAL_SHARE,
+                                       .explore = true },
         /* Spread over all that work, and look more often whether others work again. */
-        [AVAILABILITY_FIRST] = { .strategy = HEALTH_BASED, .priority = PRIORITY_AVAILABILITY, .tier = TIER_ELEVATED,
-                                 .trial_share = 2 * TRIAL_SHARE, .explore = true },
-        [BALANCED] = { .strategy = HYBRID_OPTIMIZATION, .priority = -1, .tier = TIER_ELEVATED,
-                       .trial_share = TRIAL_SHARE, .explore = true },
+        [AVAILABILITY_FIRST] = { .strategy = HEALTH_BASED,
+                                 .priority = PRIORITY_AVAILABILITY,
+                                 .tier = TIER_ELEVATED,
+                                 .trial_share = 2 * TRIAL_SHARE,
+                                 .explore = true },
+        [BALANCED] = { .strategy = HYBRID_OPTIMIZATION,
+                       .priority = -1,
+                       .tier = TIER_ELEVATED,
+                       .trial_share = TRIAL_SHARE,
+                       .explore = true },
         /* The probability of success above all, and nothing is tried out on a paying call. */
-        [REVENUE_PROTECTION] = { .strategy = HYBRID_OPTIMIZATION, .priority = PRIORITY_REVENUE, .tier = TIER_EMERGENCY,
+        [REVENUE_PROTECTION] = { .strategy = HYBRID_OPTIMIZATION,
+                                 .priority = PRIORITY_REVENUE,
+                                 .tier = TIER_EMERGENCY,
                                  .trial_share = TRIAL_SHARE / 5 },
         /* Everything that there is. */
-        [EMERGENCY_MODE] = { .strategy = HEALTH_BASED, .priority = PRIORITY_AVAILABILITY, .tier = TIER_EMERGENCY,
-                             .trial_share = 2 * TRIAL_SHARE, .drained_too = true, .emergency_limits = true, .panic = true },
+        [EMERGENCY_MODE] = { .strategy = HEALTH_BASED,
+                             .priority = PRIORITY_AVAILABILITY,
+                             .tier = TIER_EMERGENCY,
+                             .trial_share = 2 * TRIAL_SHARE,
+                             .drained_too = true,
+                             .emergency_limits = true,
+                             .panic = true },
 };
 
 const char *const optimization_strategy_effects[_OPTIMIZATION_STRATEGY_MAX] = {
         [COST_MINIMIZATION] = "the cheapest node that works; nothing is tried out",
         [PERFORMANCE_OPTIMIZATION] = "the fastest node first; the elevated cost tier is allowed",
-        [AVAILABILITY_FIRST] = "calls are spread over all nodes that work, and nodes that failed are tried again earlier",
+        [AVAILABILITY_FIRST] =
+                "calls are spread over all nodes that work, and nodes that failed are tried again earlier",
         [BALANCED] = "success, latency, cost and load are weighed against each other",
         [REVENUE_PROTECTION] = "the likeliest success first; the emergency cost tier is allowed; nothing is tried out",
-        [EMERGENCY_MODE] = "every node is used, drained ones too, and the spending limits are raised to the emergency's",
+        [EMERGENCY_MODE] =
+                "every node is used, drained ones too, and the spending limits are raised to the emergency's",
 };
 
-/* Where nodes fail and others work, the breakers have taken them out; what is left to say is what counts among the others.
- * A service that is to be cheap stays so, unless it is serious. */
+/* Where nodes fail and others work, the breakers have taken them out; what is left to say is what counts among the
+ * others. A service that is to be cheap stays so, unless it is serious. */
 static OptimizationStrategy answer_to_failing_nodes(Priority priority, Severity severity) {
         return priority == PRIORITY_COST && severity < SEVERITY_HIGH ? COST_MINIMIZATION : AVAILABILITY_FIRST;
 }
@@ -79,8 +99,10 @@ static bool outranks(const Scenario *a, const Scenario *b) {
         return !b || a->severity > b->severity || (a->severity == b->severity && rank[a->strategy] > rank[b->strategy]);
 }
 
-static void tell(Router *r, Service *s, const Scenario *was, const Scenario *winner, const Scenario *loser, uint64_t now_ns) {
-        Event *e = effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, winner ? winner->severity : SEVERITY_LOW, now_ns);
+static void tell(Router *r, Service *s, const Scenario *was, const Scenario *winner, const Scenario *loser,
+                 uint64_t now_ns) {
+        Event *e = effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, winner ? winner->severity : SEVERITY_LOW,
+                                 now_ns);
         const char *from = was ? enum_to_string(&optimization_strategy_names, (int) was->strategy) : NULL;
         int k;
 
@@ -151,6 +173,6 @@ void optimize(Router *r, Service *s, uint64_t now_ns) {
                 changed += optimize_service(r, r->services[i], false, now_ns);
         e = changed > 0 ? effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, SEVERITY_HIGH, now_ns) : NULL;
         if (e)
-                snprintf(e->message, sizeof(e->message), "a scenario of all services has changed what is in force for %u of them",
-                         changed);
+                snprintf(e->message, sizeof(e->message),
+                         "a scenario of all services has changed what is in force for %u of them", changed);
 }

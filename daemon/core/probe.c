@@ -37,7 +37,8 @@ void router_set_probing(Router *r, bool on, uint64_t now_ns) {
                         continue;
                 n->probe_id = 0;
                 if (node_is_probed(r, n)) /* the first round is spread over a whole interval */
-                        probe_soon(r, n, random_below(&r->random, n->service->settings.health_check_interval_ns), now_ns);
+                        probe_soon(r, n, random_below(&r->random, n->service->settings.health_check_interval_ns),
+                                   now_ns);
                 else
                         timer_disarm(&r->timers, &n->probe_timer);
                 /* A locked circuit waits for a probe; where none can come any more, time must open it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The brain's only source of chance: xoshiro256** (Blackman and Vigna), seeded once, so that every run can be replayed. */
+/* The brain's only source of chance: xoshiro256** (Blackman and Vigna), seeded once, so that every run can be replayed.
+ * */
 #pragma once
 
 #include <stdint.h>

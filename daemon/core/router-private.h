@@ -93,7 +93,8 @@ typedef struct Observation {
 /* What the outcome of a call or a probe says about its node, and about those that share its account. */
 void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns);
 static inline bool verdict_is_failure(Verdict v) {
-        return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT && v != PM_UNKNOWN;
+        return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT &&
+               v != PM_UNKNOWN;
 }
 
 /* ---- scenario.c ---- */
@@ -108,8 +109,8 @@ typedef enum ScenarioStep {
 } ScenarioStep;
 
 /* Opens one, or adds to the one that lives. NULL: there are too many live ones. */
-Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const Node *node, Severity severity, const char *reason,
-                        uint64_t now_ns);
+Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const Node *node, Severity severity,
+                        const char *reason, uint64_t now_ns);
 void scenario_note(Router *r, Scenario *s, ScenarioStep step, const char *format, ...) _printf_(4, 5);
 void scenario_check(Router *r, Scenario *s, uint64_t now_ns);
 /* The service is about to go. */

@@ -81,7 +81,8 @@ int router_fallback(Router *r, const char *decision, uint32_t uid, bool privileg
         before.tried[before.n_tried++] = n->slot;
 
         *ret_settlement = settle(r, l, o, now_ns);
-        *ret_cost = (CostAssessment) { .spent = ret_settlement->settled, .remaining_hour = budget_remaining_hour(&s->budget) };
+        *ret_cost = (CostAssessment){ .spent = ret_settlement->settled,
+                                      .remaining_hour = budget_remaining_hour(&s->budget) };
 
         const struct pm_operation *operation = node_operation(n, before.operation);
         k = route_decide(r, s, &(RouteRequest) {

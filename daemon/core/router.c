@@ -92,8 +92,8 @@ uint64_t router_tick(Router *r, uint64_t now_ns) {
 
         now_ns = router_advance(r, now_ns);
         work = leases_sweep(r, TICK_WORK_MAX, now_ns);
-        while (work < TICK_WORK_MAX && effects_room(&r->effects) > TICK_EFFECTS_ROOM && (t = timers_first(&r->timers)) &&
-               t->at_ns <= now_ns) {
+        while (work < TICK_WORK_MAX && effects_room(&r->effects) > TICK_EFFECTS_ROOM &&
+               (t = timers_first(&r->timers)) && t->at_ns <= now_ns) {
                 timer_fired(r, t, now_ns);
                 work++;
         }

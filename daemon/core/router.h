@@ -92,7 +92,8 @@ typedef struct Decision {
 } Decision;
 
 #define DECISION_REASON_MAX 256
-/* Writes the reason as one sentence, e.g. "HEALTH_BASED chose it from 2 of 3 nodes: health 98, weight 70". Returns its length. */
+/* Writes the reason as one sentence, e.g. "HEALTH_BASED chose it from 2 of 3 nodes: health 98, weight 70". Returns its
+ * length. */
 size_t decision_reason(const Decision *d, char buffer[DECISION_REASON_MAX]);
 
 /* What came of a call, as the provider's plugin and the caller say. */
@@ -137,8 +138,8 @@ typedef struct LeaseView {
 int router_new(Router **ret, const RouterLimits *limits, uint64_t seed, uint64_t now_ns, uint64_t utc_ns);
 Router *router_free(Router *r);
 
-/* Puts new settings in force, whole or (-ENOMEM, -E2BIG: over a limit) not at all. Nodes that keep their name keep health,
- * breaker, spend and leases; those that go settle their leases as unknown. */
+/* Puts new settings in force, whole or (-ENOMEM, -E2BIG: over a limit) not at all. Nodes that keep their name keep
+ * health, breaker, spend and leases; those that go settle their leases as unknown. */
 int router_apply(Router *r, const Settings *settings, uint64_t now_ns);
 
 /* The wall clock was set, or time has passed: budgets follow it. */
@@ -168,7 +169,8 @@ int router_probe_node(Router *r, uint64_t probe, const Node **ret);
 
 /* ---- time ---- */
 
-/* Does what has fallen due: lease timeouts, open times, periods, probes, baselines. Returns the next time it wants to be called. */
+/* Does what has fallen due: lease timeouts, open times, periods, probes, baselines. Returns the next time it wants to
+ * be called. */
 uint64_t router_tick(Router *r, uint64_t now_ns);
 
 /* ---- effects ---- */
@@ -202,8 +204,8 @@ typedef struct Effect {
         };
 } Effect;
 
-/* Takes the oldest effect off the queue; false: it is empty. Drain it after every entry point; pointers in an effect hold
- * until the next router_apply(). The queue is bounded: what does not fit is counted in the counters as lost. */
+/* Takes the oldest effect off the queue; false: it is empty. Drain it after every entry point; pointers in an effect
+ * hold until the next router_apply(). The queue is bounded: what does not fit is counted in the counters as lost. */
 bool router_next_effect(Router *r, Effect *ret);
 
 /* Which event types anybody wants, as a mask of 1 << EventType. The others are not even made. */
@@ -218,8 +220,8 @@ void router_set_event_mask(Router *r, uint32_t mask);
 
 typedef struct TimelineEntry {
         uint64_t at_utc_ns;
-        const char *step; /* "error_detection", "routing_decision", "cost_assessment", "fallback_execution", "recovery_monitoring",
-                             "analytics_update" */
+        const char *step; /* "error_detection", "routing_decision", "cost_assessment", "fallback_execution",
+                             "recovery_monitoring", "analytics_update" */
         char message[SCENARIO_TEXT_MAX];
 } TimelineEntry;
 
@@ -254,7 +256,8 @@ extern const char *const optimization_strategy_effects[_OPTIMIZATION_STRATEGY_MA
 /* Live ones and the latest resolved ones, in no order; a place keeps its scenario until a new one needs it. */
 size_t router_n_scenarios(const Router *r);
 void router_scenario(Router *r, size_t i, uint64_t now_ns, ScenarioView *ret);
-/* Declares one (0, ROUTE_NO_SUCH_SERVICE, ROUTE_NO_SUCH_NODE, SCENARIO_TABLE_FULL), or adds to the live one of that type and service (NULL: all services). severity -1: as usual. *ret: its place. */
+/* Declares one (0, ROUTE_NO_SUCH_SERVICE, ROUTE_NO_SUCH_NODE, SCENARIO_TABLE_FULL), or adds to the live one of that
+ * type and service (NULL: all services). severity -1: as usual. *ret: its place. */
 int router_scenario_open(Router *r, ScenarioType type, const char *service, const char *const *nodes, size_t n_nodes,
                          int severity, const char *detail, uint64_t now_ns, size_t *ret);
 int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t now_ns, size_t *ret);
@@ -263,7 +266,8 @@ int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t
 
 typedef struct AnalyticsPoint {
         uint64_t start_utc_ns, length_ns;
-        uint64_t decisions, calls, successes, failures, openings; /* decisions: that ended then; openings: of circuits */
+        uint64_t decisions, calls, successes, failures,
+                openings; /* decisions: that ended then; openings: of circuits */
         uint64_t verdicts[_PM_VERDICT_MAX];
         Money cost;
         Money static_cost; /* what the configured weights alone would have led to; the difference is what was saved */
@@ -280,7 +284,8 @@ typedef struct ServiceTotals {
         uint64_t decisions[_STRATEGY_MAX]; /* by the strategy that chose */
         uint64_t fallbacks, openings;
         Money savings;                     /* against the configured weights; negative: it cost more */
-        double forecast_brier, forecast_brier_base;   /* squared error of the forecasts and of the base rate; NAN: none yet */
+        double forecast_brier,
+                forecast_brier_base; /* squared error of the forecasts and of the base rate; NAN: none yet */
         double forecast_predicted, forecast_observed; /* calibration: share of failures as forecast, and as it came */
         uint32_t forecasts_trusted;        /* nodes whose forecast beats the base rate */
 } ServiceTotals;

@@ -42,7 +42,9 @@ static bool all_down(const Service *s) {
 
 /* One node of several is bad, all of them is worse. */
 static Severity severity_of(const Service *s) {
-        return all_down(s) ? SEVERITY_CRITICAL : s->settings.priority == PRIORITY_REVENUE ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+        return all_down(s)                                ? SEVERITY_CRITICAL
+               : s->settings.priority == PRIORITY_REVENUE ? SEVERITY_HIGH
+                                                          : SEVERITY_MEDIUM;
 }
 
 static Severity at_least_high(const Service *s) {
@@ -53,9 +55,11 @@ static void service_went_down(Router *r, Service *s, uint64_t now_ns) {
         char reason[SCENARIO_TEXT_MAX];
 
         if (s->settings.priority == PRIORITY_REVENUE)
-                scenario_open(r, EMERGENCY_SCENARIO, s, NULL, SEVERITY_CRITICAL, "a revenue service has no healthy node", now_ns);
+                scenario_open(r, EMERGENCY_SCENARIO, s, NULL, SEVERITY_CRITICAL,
+                              "a revenue service has no healthy node", now_ns);
         if (r->last_down && r->last_down != s && now_ns - r->last_down_ns <= RECENT_NS) {
-                snprintf(reason, sizeof(reason), "%s and %s went down within a minute", r->last_down->settings.name, s->settings.name);
+                snprintf(reason, sizeof(reason), "%s and %s went down within a minute", r->last_down->settings.name,
+                         s->settings.name);
                 scenario_open(r, CASCADING_FAILURE, NULL, NULL, SEVERITY_CRITICAL, reason, now_ns);
         }
         r->last_down = s;
@@ -69,7 +73,8 @@ void detect_open(Router *r, Node *n, Verdict verdict, const char *why, uint64_t 
 
         if (verdict == PM_AUTHENTICATION_FAILURE) /* waits for a second one */
                 return;
-        snprintf(reason, sizeof(reason), "%s opened after %s (%s)", n->name, why, enum_to_string(&verdict_names, (int) verdict));
+        snprintf(reason, sizeof(reason), "%s opened after %s (%s)", n->name, why,
+                 enum_to_string(&verdict_names, (int) verdict));
         scenario_open(r, verdict == PM_PERFORMANCE_DEGRADATION ? PERFORMANCE_DEGRADATION : SERVICE_UNAVAILABLE, s, n,
                       severity_of(s), reason, now_ns);
         down = count_down(s, now_ns > RECENT_NS ? now_ns - RECENT_NS : 0);
@@ -88,7 +93,8 @@ static bool is_limited(Node *n, uint64_t now_ns) {
 }
 
 static bool is_corrupt(Node *n, uint64_t now_ns) {
-        uint32_t calls = window_sum(&n->window, WINDOW_CALLS, WINDOW_SECONDS, now_ns), corrupt = n->window.minute[WINDOW_CORRUPT];
+        uint32_t calls = window_sum(&n->window, WINDOW_CALLS, WINDOW_SECONDS, now_ns),
+                 corrupt = n->window.minute[WINDOW_CORRUPT];
 
         return n->corrupt >= CORRUPT_RUN ||
                (corrupt >= CORRUPT_MIN && calls >= CORRUPT_CALLS_MIN && corrupt > CORRUPT_RATIO * calls);
@@ -118,8 +124,12 @@ void detect_verdict(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         char reason[SCENARIO_TEXT_MAX];
         Service *s = n->service;
 
-        n->corrupt = o->verdict == PM_DATA_CORRUPTION ? n->corrupt + 1 : verdict_is_failure(o->verdict) ? n->corrupt : 0;
-        n->refused = o->verdict == PM_AUTHENTICATION_FAILURE ? n->refused + 1 : verdict_is_failure(o->verdict) ? n->refused : 0;
+        n->corrupt = o->verdict == PM_DATA_CORRUPTION ? n->corrupt + 1
+                     : verdict_is_failure(o->verdict) ? n->corrupt
+                                                      : 0;
+        n->refused = o->verdict == PM_AUTHENTICATION_FAILURE ? n->refused + 1
+                     : verdict_is_failure(o->verdict)        ? n->refused
+                                                             : 0;
         if (o->probe)
                 n->unreachable = o->verdict == PM_NETWORK_ISSUE ? n->unreachable + 1 : 0;
         switch ((int) o->verdict) {
@@ -231,7 +241,8 @@ static bool node_holds(const Scenario *x, Node *n, uint64_t now_ns) {
         case SERVICE_UNAVAILABLE:
                 return h->breaker.circuit != CIRCUIT_CLOSED;
         case PERFORMANCE_DEGRADATION:
-                return h->breaker.circuit != CIRCUIT_CLOSED || (now_ns - n->tail_checked_ns < NSEC_PER_MINUTE && is_slow(n));
+                return h->breaker.circuit != CIRCUIT_CLOSED ||
+                       (now_ns - n->tail_checked_ns < NSEC_PER_MINUTE && is_slow(n));
         case RATE_LIMIT_EXCEEDED:
                 return h->cooldown_ns > now_ns || is_limited(n, now_ns);
         case AUTHENTICATION_FAILURE:

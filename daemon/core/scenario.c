@@ -48,7 +48,10 @@ static void tell(Router *r, const Scenario *s, EventType type, ScenarioState fro
         e->cost = s->impact.revenue_at_risk;
         snprintf(e->message, sizeof(e->message), "%s%s%s %s: %.55s", s->service_name, s->service_name[0] ? ": " : "",
                  enum_to_string(&scenario_type_names, (int) s->type),
-                 type == EVENT_SCENARIO_OPENED ? "opened" : type == EVENT_SCENARIO_RESOLVED ? "resolved" : "escalated", s->reason);
+                 type == EVENT_SCENARIO_OPENED     ? "opened"
+                 : type == EVENT_SCENARIO_RESOLVED ? "resolved"
+                                                   : "escalated",
+                 s->reason);
 }
 
 static Scenario *find_live(Router *r, ScenarioType type, const Service *service) {
@@ -95,7 +98,8 @@ static void assess_cost(Router *r, Scenario *s) {
                 scenario_note(r, s, STEP_COST_ASSESSMENT, "no hourly cap; tier %s",
                               enum_to_string(&cost_tier_names, (int) overrides_of[s->strategy].tier));
         else
-                scenario_note(r, s, STEP_COST_ASSESSMENT, "$%.2f left this hour; tier %s", (double) left / (double) MONEY_PER_DOLLAR,
+                scenario_note(r, s, STEP_COST_ASSESSMENT, "$%.2f left this hour; tier %s",
+                              (double) left / (double) MONEY_PER_DOLLAR,
                               enum_to_string(&cost_tier_names, (int) overrides_of[s->strategy].tier));
 }
 
@@ -106,8 +110,8 @@ static void choose_strategy(Router *r, Scenario *s, uint64_t now_ns) {
         optimize(r, s->service, now_ns);
 }
 
-Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const Node *node, Severity severity, const char *reason,
-                        uint64_t now_ns) {
+Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const Node *node, Severity severity,
+                        const char *reason, uint64_t now_ns) {
         Scenario *s = find_live(r, type, service);
 
         if (s) {
@@ -138,7 +142,8 @@ Scenario *scenario_open(Router *r, ScenarioType type, Service *service, const No
                 .timer.kind = TIMER_SCENARIO,
         };
         /* The clock of its beginning keeps ids of different lives of the daemon apart. */
-        snprintf(s->id, sizeof(s->id), "sc-%08x-%04x", (uint32_t) (r->utc_ns / NSEC_PER_SEC), (unsigned) (s->serial & 0xffff));
+        snprintf(s->id, sizeof(s->id), "sc-%08x-%04x", (uint32_t) (r->utc_ns / NSEC_PER_SEC),
+                 (unsigned) (s->serial & 0xffff));
         snprintf(s->reason, sizeof(s->reason), "%s", reason);
         if (service)
                 snprintf(s->service_name, sizeof(s->service_name), "%s", service->settings.name);
@@ -171,15 +176,15 @@ static void escalate(Router *r, Scenario *s, uint64_t now_ns) {
         ScenarioState from = s->state;
         uint64_t age = now_ns - s->started_ns;
 
-        if ((s->escalations == 0 && age < SCENARIO_ESCALATE_NS) || (s->escalations == 1 && age < SCENARIO_ESCALATE_AGAIN_NS) ||
-            s->escalations >= 2)
+        if ((s->escalations == 0 && age < SCENARIO_ESCALATE_NS) ||
+            (s->escalations == 1 && age < SCENARIO_ESCALATE_AGAIN_NS) || s->escalations >= 2)
                 return;
         s->escalations++;
         s->state = SCENARIO_ESCALATED;
         if (s->severity < SEVERITY_CRITICAL)
                 s->severity++;
-        scenario_note(r, s, STEP_ERROR_DETECTION, "still there after %.0f s: severity is %s now", (double) age / (double) NSEC_PER_SEC,
-                      enum_to_string(&severity_names, (int) s->severity));
+        scenario_note(r, s, STEP_ERROR_DETECTION, "still there after %.0f s: severity is %s now",
+                      (double) age / (double) NSEC_PER_SEC, enum_to_string(&severity_names, (int) s->severity));
         tell(r, s, EVENT_SCENARIO_ESCALATION, from, now_ns);
         choose_strategy(r, s, now_ns);
 }
@@ -225,7 +230,8 @@ void scenario_drop_service(Router *r, const Service *service) {
 int router_scenario_open(Router *r, ScenarioType type, const char *service, const char *const *nodes, size_t n_nodes,
                          int severity, const char *detail, uint64_t now_ns, size_t *ret) {
         Severity first = severity >= 0 && severity < _SEVERITY_MAX ? (Severity) severity
-                                                                    : type == EMERGENCY_SCENARIO ? SEVERITY_CRITICAL : SEVERITY_HIGH;
+                         : type == EMERGENCY_SCENARIO              ? SEVERITY_CRITICAL
+                                                                   : SEVERITY_HIGH;
         Service *s = NULL;
         Scenario *x;
 

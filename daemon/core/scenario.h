@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Error situations with a life of their own: detected → active → (escalated) → recovering → resolved. There is at most one live
- * scenario of a type for a service: what else points to the same cause is added to it, and a relapse continues it.
+ * Error situations with a life of their own: detected → active → (escalated) → recovering → resolved. There is at most
+ * one live scenario of a type for a service: what else points to the same cause is added to it, and a relapse continues
+ * it.
  */
 #pragma once
 

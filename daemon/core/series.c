@@ -18,7 +18,8 @@ static void close_point(SeriesPoint *p, Latency *l, uint64_t now_ns) {
         p->p99_ms = (float) ((double) found[2] / 1e6);
 }
 
-/* Forgets the points between the newest and now. A time further back than all points means that the clock was wrong: all go. */
+/* Forgets the points between the newest and now. A time further back than all points means that the clock was wrong:
+ * all go. */
 static void move(SeriesPoint *points, uint64_t n, uint64_t *newest, uint64_t now) {
         if (now < *newest ? *newest - now >= n : now - *newest >= n)
                 memset(points, 0, n * sizeof(*points));

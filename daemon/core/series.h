@@ -21,7 +21,8 @@ typedef struct Series {
         SeriesPoint minutes[SERIES_MINUTES], hours[SERIES_HOURS];
 } Series;
 
-/* Starts new points as time passes; what closes gets its quantiles. A wall clock that is set back counts where it is. */
+/* Starts new points as time passes; what closes gets its quantiles. A wall clock that is set back counts where it is.
+ * */
 void series_advance(Series *s, Latency *l, uint64_t utc_ns, uint64_t now_ns);
 static inline SeriesPoint *series_minute(Series *s) {
         return &s->minutes[s->minute % SERIES_MINUTES];

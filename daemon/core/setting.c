@@ -236,8 +236,10 @@ const char *setting_allowed(const Setting *s, char buffer[SETTING_TEXT_MAX]) {
                         append(buffer, "", s->names->names[i]);
                 }
         } else {
-                append(buffer, "", s->type == SETTING_UINT32 || s->type == SETTING_SIZE ? "a whole number" : "a number");
-                append(buffer, s->flags & SETTING_POSITIVE ? " above " : " from ", setting_format_number(s->min, number));
+                append(buffer, "",
+                       s->type == SETTING_UINT32 || s->type == SETTING_SIZE ? "a whole number" : "a number");
+                append(buffer, s->flags & SETTING_POSITIVE ? " above " : " from ",
+                       setting_format_number(s->min, number));
                 append(buffer, s->flags & SETTING_POSITIVE ? " up to " : " to ", setting_format_number(s->max, number));
                 if (s->unit) {
                         append(buffer, " (", s->unit);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One setting as a row of a table: its names, type, unit, range, default and place in a plain structure. The tables drive
- * what is otherwise written many times: defaults, reading, checking, comparing, copying and freeing.
+ * One setting as a row of a table: its names, type, unit, range, default and place in a plain structure. The tables
+ * drive what is otherwise written many times: defaults, reading, checking, comparing, copying and freeing.
  *
  * Numbers in a row are in the unit that people write (percent, seconds, dollars). Conversion to what is held inside
  * (ratios, nanoseconds, micro-dollars) happens here and nowhere else.

@@ -14,7 +14,8 @@
 #define NODE_NAME_MAX (SERVICE_NAME_MAX + 1 + NODE_ID_MAX)
 #define URL_MAX 512
 
-/* One step of a volume price: up to so many units in a calendar month, each costs price. Steps rise; the last may be unlimited. */
+/* One step of a volume price: up to so many units in a calendar month, each costs price. Steps rise; the last may be
+ * unlimited. */
 typedef struct PriceTier {
         int64_t up_to; /* units; INT64_MAX: no end */
         Money price;   /* a unit */
@@ -37,7 +38,7 @@ typedef struct NodeSettings {
         uint64_t latency_limit_ns;    /* a success slower than this is performance_degradation; 0: none */
         PriceTier *price_tiers;
         size_t n_price_tiers;
-        char *credential;             /* name of the credential that the prober holds; nodes with the same one share an account */
+        char *credential; /* name of the credential that the prober holds; nodes with the same one share an account */
         Option *options;
         size_t n_options;
 } NodeSettings;

@@ -160,7 +160,9 @@ static void tell_alert(Router *r, Service *s, Allowance *a, const char *limit, u
         if (level == ALERT_EXHAUSTED)
                 detect_exhausted(r, s, limit, now_ns);
         e = effects_event(&r->effects, EVENT_COST_ALERT,
-                          level == ALERT_EXHAUSTED ? SEVERITY_CRITICAL : level == ALERT_NEARLY ? SEVERITY_HIGH : SEVERITY_MEDIUM,
+                          level == ALERT_EXHAUSTED ? SEVERITY_CRITICAL
+                          : level == ALERT_NEARLY  ? SEVERITY_HIGH
+                                                   : SEVERITY_MEDIUM,
                           now_ns);
         if (!e)
                 return;
@@ -169,7 +171,8 @@ static void tell_alert(Router *r, Service *s, Allowance *a, const char *limit, u
         e->limit = a->limit;
         e->ratio = a->limit > 0 ? (double) a->meter.spent / (double) a->limit : 1;
         k = snprintf(e->message, sizeof(e->message), "%s: $%.2f of $%.2f are spent (%s)", s->settings.name,
-                     (double) a->meter.spent / (double) MONEY_PER_DOLLAR, (double) a->limit / (double) MONEY_PER_DOLLAR, limit);
+                     (double) a->meter.spent / (double) MONEY_PER_DOLLAR, (double) a->limit / (double) MONEY_PER_DOLLAR,
+                     limit);
         tell_end(e->message + k, sizeof(e->message) - (size_t) k, r, s, a, level);
 }
 

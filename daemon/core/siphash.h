@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 of one 64-bit word (Aumasson and Bernstein): without the key its results can neither be predicted nor told
- * from chance. The generator in random.h alone would give its state away to whoever collects a few decision ids. */
+/* SipHash-2-4 of one 64-bit word (Aumasson and Bernstein): without the key its results can neither be predicted nor
+ * told from chance. The generator in random.h alone would give its state away to whoever collects a few decision ids.
+ * */
 #pragma once
 
 #include "daemon/core/random.h"

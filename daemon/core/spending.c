@@ -52,5 +52,6 @@ double spending_rate(Spending *s, uint64_t now_ns) {
 }
 
 bool spending_fits(const Spending *s, Money cost, Units units, Money ceiling) {
-        return ((__int128) s->cost + cost) * UNITS_ONE * 100 <= (__int128) ceiling * (100 + TOLERANCE_PERCENT) * ((__int128) s->units + units);
+        return ((__int128) s->cost + cost) * UNITS_ONE * 100 <=
+               (__int128) ceiling * (100 + TOLERANCE_PERCENT) * ((__int128) s->units + units);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a service's decisions promised in the last minute, by second: for the blended price of a call and the rate of spend. */
+/* What a service's decisions promised in the last minute, by second: for the blended price of a call and the rate of
+ * spend. */
 #pragma once
 
 #include "daemon/core/settings.h"

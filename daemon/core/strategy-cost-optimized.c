@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The smallest expected cost of a call that succeeds. A call is tried until it does, so it costs price ÷ probability of success.
- * Where the price falls with the volume of a month, what counts is the lower of now and the average over the calls still to come;
- * so free quotas go first, and a volume discount is worked towards if the month is long enough for it.
- * Only nodes whose errors and latency are within the service's limits compete, as long as there are any.
+ * The smallest expected cost of a call that succeeds. A call is tried until it does, so it costs price ÷ probability of
+ * success. Where the price falls with the volume of a month, what counts is the lower of now and the average over the
+ * calls still to come; so free quotas go first, and a volume discount is worked towards if the month is long enough for
+ * it. Only nodes whose errors and latency are within the service's limits compete, as long as there are any.
  */
 #include <math.h>
 
@@ -18,7 +18,8 @@
 
 static bool is_good_enough(const Choice *c, const NodeHot *h, double best) {
         return h->success >= best - service_threshold(c->service) &&
-               (h->answer_ns <= 0 || c->service->median_ns <= 0 || h->answer_ns <= LATENCY_FACTOR * c->service->median_ns);
+               (h->answer_ns <= 0 || c->service->median_ns <= 0 ||
+                h->answer_ns <= LATENCY_FACTOR * c->service->median_ns);
 }
 
 static double price_ahead(const Choice *c, uint32_t i, const NodeHot *h) {
@@ -43,7 +44,8 @@ uint32_t choose_cost_optimized(Choice *c) {
         }
         if (cheapest_good == INFINITY)
                 cheapest_good = cheapest;
-        /* Cost → score: 1 for the cheapest good one; a bad bargain comes after all good ones. The +1 keeps free calls finite. */
+        /* Cost → score: 1 for the cheapest good one; a bad bargain comes after all good ones. The +1 keeps free calls
+         * finite. */
         for (uint32_t i = 0; i < c->n; i++) {
                 double score = (cheapest_good + 1) / (c->score[i] + 1);
 

@@ -6,7 +6,8 @@
 #include "daemon/core/strategy.h"
 
 #define EARTH_RADIUS_KM 6371.0
-/* There and back in fibre at 200 km/ms, on paths half as long again as the great circle, and some work at the far end. */
+/* There and back in fibre at 200 km/ms, on paths half as long again as the great circle, and some work at the far end.
+ * */
 #define NSEC_PER_KM (2 * 1.5 * 1e6 / 200)
 #define SERVER_NS 20e6
 /* So many recent calls make the measurement count as much as the map. */

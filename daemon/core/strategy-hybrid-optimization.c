@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A weighted sum of success, latency, cost, load, proximity and forecast, each 1 for the best of the candidates. The leader keeps the
- * traffic until another is better by a margin for a while, so that two near-equals do not take turns; unless it fails.
+ * A weighted sum of success, latency, cost, load, proximity and forecast, each 1 for the best of the candidates. The
+ * leader keeps the traffic until another is better by a margin for a while, so that two near-equals do not take turns;
+ * unless it fails.
  */
 #include <math.h>
 

@@ -9,7 +9,8 @@ uint32_t choose_least_response_time(Choice *c) {
         for (uint32_t i = 0; i < c->n; i++) {
                 const NodeHot *h = choice_hot(c, i);
 
-                c->score[i] = MAX((double) h->success, SUCCESS_FLOOR) / (choice_latency_ns(c, h) * (h->in_flight + 1.0));
+                c->score[i] =
+                        MAX((double) h->success, SUCCESS_FLOOR) / (choice_latency_ns(c, h) * (h->in_flight + 1.0));
         }
         c->cause = "shortest expected response";
         return choice_best(c);

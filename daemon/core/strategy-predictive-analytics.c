@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Away from a node before it fails: by chance, in proportion to weight × health⁴ × the forecast that it holds, made steep. */
+/* Away from a node before it fails: by chance, in proportion to weight × health⁴ × the forecast that it holds, made
+ * steep. */
 #include <math.h>
 
 #include "basic/macro.h"

@@ -29,8 +29,8 @@ uint32_t choice_best(const Choice *c) {
 }
 
 /*
- * Each candidate gains its weight, the one that has most is chosen and pays what all gained together, as nginx does it: the
- * chosen ones are spread as evenly as their weights allow. Failures lower a weight for this, successes restore it.
+ * Each candidate gains its weight, the one that has most is chosen and pays what all gained together, as nginx does it:
+ * the chosen ones are spread as evenly as their weights allow. Failures lower a weight for this, successes restore it.
  */
 uint32_t choice_rotate_weighted(const Choice *c, double score_min) {
         NodeHot *best = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A strategy is a function from the eligible candidates and the request to a choice. Each has a file of its own; the table in
- * strategy.c lists them all.
+ * A strategy is a function from the eligible candidates and the request to a choice. Each has a file of its own; the
+ * table in strategy.c lists them all.
  */
 #pragma once
 

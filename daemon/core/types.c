@@ -21,8 +21,8 @@ int enum_from_string(const EnumNames *e, const char *name) {
         const EnumNames variable##_names = { #type_, variable##_table, (max) }
 
 DEFINE_ENUM_NAMES(strategy, Strategy, _STRATEGY_MAX, "ROUND_ROBIN", "WEIGHTED_ROUND_ROBIN", "LEAST_CONNECTIONS",
-                  "LEAST_RESPONSE_TIME", "GEOGRAPHIC_PROXIMITY", "COST_OPTIMIZED", "HEALTH_BASED", "PREDICTIVE_ANALYTICS",
-                  "HYBRID_OPTIMIZATION");
+                  "LEAST_RESPONSE_TIME", "GEOGRAPHIC_PROXIMITY", "COST_OPTIMIZED", "HEALTH_BASED",
+                  "PREDICTIVE_ANALYTICS", "HYBRID_OPTIMIZATION");
 DEFINE_ENUM_NAMES(optimization_strategy, OptimizationStrategy, _OPTIMIZATION_STRATEGY_MAX, "COST_MINIMIZATION",
                   "PERFORMANCE_OPTIMIZATION", "AVAILABILITY_FIRST", "BALANCED", "REVENUE_PROTECTION", "EMERGENCY_MODE");
 DEFINE_ENUM_NAMES(scenario_type, ScenarioType, _SCENARIO_TYPE_MAX, "SERVICE_UNAVAILABLE", "PERFORMANCE_DEGRADATION",
@@ -31,15 +31,16 @@ DEFINE_ENUM_NAMES(scenario_type, ScenarioType, _SCENARIO_TYPE_MAX, "SERVICE_UNAV
 DEFINE_ENUM_NAMES(scenario_state, ScenarioState, _SCENARIO_STATE_MAX, "detected", "active", "escalated", "recovering",
                   "resolved");
 DEFINE_ENUM_NAMES(severity, Severity, _SEVERITY_MAX, "low", "medium", "high", "critical");
-DEFINE_ENUM_NAMES(verdict, Verdict, _PM_VERDICT_MAX, "ok", "client_error", "service_unavailable", "performance_degradation",
-                  "rate_limit_exceeded", "authentication_failure", "network_issue", "data_corruption", "budget_exhausted",
-                  "not_sent", "unknown");
+DEFINE_ENUM_NAMES(verdict, Verdict, _PM_VERDICT_MAX, "ok", "client_error", "service_unavailable",
+                  "performance_degradation", "rate_limit_exceeded", "authentication_failure", "network_issue",
+                  "data_corruption", "budget_exhausted", "not_sent", "unknown");
 DEFINE_ENUM_NAMES(call_error, CallError, _CALL_ERROR_MAX, "timeout", "connect", "dns", "tls", "reset", "canceled",
                   "not_sent");
 DEFINE_ENUM_NAMES(cost_tier, CostTier, _COST_TIER_MAX, "normal", "elevated", "emergency");
 DEFINE_ENUM_NAMES(health, Health, _HEALTH_MAX, "unknown", "healthy", "degraded", "unhealthy");
 DEFINE_ENUM_NAMES(circuit, Circuit, _CIRCUIT_MAX, "closed", "open", "half_open");
-DEFINE_ENUM_NAMES(administrative_state, AdministrativeState, _ADMINISTRATIVE_STATE_MAX, "enabled", "draining", "disabled");
+DEFINE_ENUM_NAMES(administrative_state, AdministrativeState, _ADMINISTRATIVE_STATE_MAX, "enabled", "draining",
+                  "disabled");
 DEFINE_ENUM_NAMES(event_type, EventType, _EVENT_TYPE_MAX, "routing_decision_made", "optimization_executed",
                   "scenario_escalation", "cost_alert", "performance_degradation", "circuit_changed", "scenario_opened",
                   "scenario_resolved", "configuration_changed", "system_health_changed");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words of the domain as enumerations, each with its names. The order is part of the API of pointsman-snmp: append only. */
+/* The words of the domain as enumerations, each with its names. The order is part of the API of pointsman-snmp: append
+ * only. */
 #pragma once
 
 #include <stdbool.h>
@@ -86,7 +87,12 @@ typedef enum CallError {
 typedef enum CostTier { TIER_NORMAL, TIER_ELEVATED, TIER_EMERGENCY, _COST_TIER_MAX } CostTier;
 typedef enum Health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHEALTHY, _HEALTH_MAX } Health;
 typedef enum Circuit { CIRCUIT_CLOSED, CIRCUIT_OPEN, CIRCUIT_HALF_OPEN, _CIRCUIT_MAX } Circuit;
-typedef enum AdministrativeState { ADMIN_ENABLED, ADMIN_DRAINING, ADMIN_DISABLED, _ADMINISTRATIVE_STATE_MAX } AdministrativeState;
+typedef enum AdministrativeState {
+        ADMIN_ENABLED,
+        ADMIN_DRAINING,
+        ADMIN_DISABLED,
+        _ADMINISTRATIVE_STATE_MAX
+} AdministrativeState;
 
 typedef enum EventType {
         EVENT_ROUTING_DECISION_MADE,
@@ -102,7 +108,13 @@ typedef enum EventType {
         _EVENT_TYPE_MAX,
 } EventType;
 
-typedef enum Priority { PRIORITY_REVENUE, PRIORITY_AVAILABILITY, PRIORITY_PERFORMANCE, PRIORITY_COST, _PRIORITY_MAX } Priority;
+typedef enum Priority {
+        PRIORITY_REVENUE,
+        PRIORITY_AVAILABILITY,
+        PRIORITY_PERFORMANCE,
+        PRIORITY_COST,
+        _PRIORITY_MAX
+} Priority;
 typedef enum Origin { ORIGIN_FILE, ORIGIN_REGISTERED, _ORIGIN_MAX } Origin;
 typedef enum BudgetState { BUDGET_OK, BUDGET_ALERT, BUDGET_EXHAUSTED, BUDGET_EMERGENCY, _BUDGET_STATE_MAX } BudgetState;
 typedef enum BudgetPeriod {
@@ -116,7 +128,7 @@ typedef enum BudgetPeriod {
 typedef enum OnExhausted { EXHAUSTED_DENY, EXHAUSTED_CHEAPEST, EXHAUSTED_EMERGENCY, _ON_EXHAUSTED_MAX } OnExhausted;
 typedef enum WhenAllDown { ALL_DOWN_DEGRADED, ALL_DOWN_REFUSE, _WHEN_ALL_DOWN_MAX } WhenAllDown;
 
-extern const EnumNames strategy_names, optimization_strategy_names, scenario_type_names, scenario_state_names, severity_names,
-        verdict_names, call_error_names, cost_tier_names, health_names, circuit_names, administrative_state_names,
-        event_type_names, priority_names, origin_names, budget_state_names, budget_period_names, on_exhausted_names,
-        when_all_down_names;
+extern const EnumNames strategy_names, optimization_strategy_names, scenario_type_names, scenario_state_names,
+        severity_names, verdict_names, call_error_names, cost_tier_names, health_names, circuit_names,
+        administrative_state_names, event_type_names, priority_names, origin_names, budget_state_names,
+        budget_period_names, on_exhausted_names, when_all_down_names;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happened in the last minute, by second. Costs nothing while nothing happens: old seconds go when a new one comes. */
+/* What happened in the last minute, by second. Costs nothing while nothing happens: old seconds go when a new one
+ * comes. */
 #pragma once
 
 #include <stdint.h>

@@ -2,7 +2,13 @@
 #include "tests/unit/core.h"
 
 static const struct pm_operation operations[] = {
-        { .name = "geocode", .method = "GET", .path = "/geocode", .unit = "request", .idempotent = true, .price = 5000, .free_units = 10 },
+        { .name = "geocode",
+          .method = "GET",
+          .path = "/geocode",
+          .unit = "request",
+          .idempotent = true,
+          .price = 5000,
+          .free_units = 10 },
         { .name = "pay", .method = "POST", .path = "/pay", .unit = "request", .idempotent = false, .price = 29000 },
         {},
 };
@@ -51,7 +57,11 @@ void core_add_service(Core *c, const char *name, Strategy strategy, const uint32
 
 void core_init(Core *c, Strategy strategy, const uint32_t *weights, size_t n) {
         static const RouterLimits limits = {
-                .leases = 16384, .leases_per_user = 12000, .services = 10000, .nodes = 20000, .nodes_per_service = 10000,
+                .leases = 16384,
+                .leases_per_user = 12000,
+                .services = 10000,
+                .nodes = 20000,
+                .nodes_per_service = 10000,
         };
 
         *c = (Core) { .now = 1000 * SEC, .strategy = _STRATEGY_INVALID };

@@ -28,7 +28,8 @@ typedef struct Core {
 
 extern const struct pm_provider test_provider;
 
-/* One service "s" with nodes a, b, c, … of the given weights; every call costs one cent. Change c->settings, then apply. */
+/* One service "s" with nodes a, b, c, … of the given weights; every call costs one cent. Change c->settings, then
+ * apply. */
 void core_init(Core *c, Strategy strategy, const uint32_t *weights, size_t n);
 void core_add_service(Core *c, const char *name, Strategy strategy, const uint32_t *weights, size_t n);
 void core_apply(Core *c);
@@ -54,5 +55,7 @@ unsigned core_events(Core *c, EventType type, Event *ret);
 void core_assert_money(Core *c);
 
 static inline Outcome core_outcome(Verdict verdict, uint64_t latency_ns) {
-        return (Outcome) { .verdict = verdict, .latency_ns = latency_ns, .units = -1, .cost = MONEY_UNSET, .reachable = true };
+        return (Outcome){
+                .verdict = verdict, .latency_ns = latency_ns, .units = -1, .cost = MONEY_UNSET, .reachable = true
+        };
 }

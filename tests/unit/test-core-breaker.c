@@ -43,7 +43,8 @@ static void test_run_opens(void **state) {
         assert_string_equal(e.from, "closed");
         assert_string_equal(e.to, "open");
         assert_string_equal(e.node, "s/a");
-        assert_non_null(strstr(e.message, "s/a: circuit opened after 5 consecutive failures (service_unavailable); next try in "));
+        assert_non_null(strstr(e.message,
+                               "s/a: circuit opened after 5 consecutive failures (service_unavailable); next try in "));
         for (int i = 0; i < 10; i++)
                 assert_string_equal(core_choose(&c), "b");
         core_done(&c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The forecast: it learns from ramps, beats the base rate, keeps still in calm weather; and the strategies that use it. */
+/* The forecast: it learns from ramps, beats the base rate, keeps still in calm weather; and the strategies that use it.
+ * */
 #include "daemon/core/forecast.h"
 #include "daemon/core/random.h"
 #include "tests/unit/core.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random operations on the whole brain, with what must hold after each: money adds up, caps hold, the last node is kept. */
+/* Random operations on the whole brain, with what must hold after each: money adds up, caps hold, the last node is
+ * kept. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -86,8 +87,8 @@ static void do_report(Storm *s) {
                 k = router_report(s->core.router, s->open[i], UID, false, &o, s->core.now, &s->core.settlement);
                 assert_true(k == 0 || k == ROUTE_NO_SUCH_DECISION);
         } else {
-                k = router_fallback(s->core.router, s->open[i], UID, false, &o, draw(s, 2) ? MONEY_UNSET : CENT, false, s->core.now,
-                                    &s->core.d, &s->core.settlement, &cost, &s->core.refusal);
+                k = router_fallback(s->core.router, s->open[i], UID, false, &o, draw(s, 2) ? MONEY_UNSET : CENT, false,
+                                    s->core.now, &s->core.d, &s->core.settlement, &cost, &s->core.refusal);
                 if (k == 0)
                         remember(s);
         }
@@ -109,7 +110,8 @@ static void do_probe(Storm *s) {
         Verdict verdict;
 
         if (s->n_probes > 0)
-                router_probe_result(s->core.router, s->probes[draw(s, ELEMENTSOF(s->probes))], &o, s->core.now, &verdict);
+                router_probe_result(s->core.router, s->probes[draw(s, ELEMENTSOF(s->probes))], &o, s->core.now,
+                                    &verdict);
 }
 
 static void do_time(Storm *s) {
@@ -141,8 +143,8 @@ static void do_apply(Storm *s) {
 static void do_state(Storm *s) {
         static const char *const nodes[] = { "s/a", "s/b", "s/c", "t/a", "t/none" };
 
-        router_set_node_state(s->core.router, nodes[draw(s, ELEMENTSOF(nodes))], draw(s, 3) ? ADMIN_ENABLED : ADMIN_DRAINING,
-                              s->core.now);
+        router_set_node_state(s->core.router, nodes[draw(s, ELEMENTSOF(nodes))],
+                              draw(s, 3) ? ADMIN_ENABLED : ADMIN_DRAINING, s->core.now);
         router_set_probing(s->core.router, draw(s, 4), s->core.now);
 }
 
@@ -155,8 +157,8 @@ static void do_scenario(Storm *s) {
                 router_scenario(s->core.router, draw(s, router_n_scenarios(s->core.router)), s->core.now, &v);
                 router_scenario_resolve(s->core.router, v.id, NULL, s->core.now, &i);
         } else /* no emergency, which would raise the cap that is checked */
-                router_scenario_open(s->core.router, (ScenarioType) draw(s, CASCADING_FAILURE), services[draw(s, 4)], NULL, 0,
-                                     (int) draw(s, _SEVERITY_MAX + 1) - 1, NULL, s->core.now, &i);
+                router_scenario_open(s->core.router, (ScenarioType) draw(s, CASCADING_FAILURE), services[draw(s, 4)],
+                                     NULL, 0, (int) draw(s, _SEVERITY_MAX + 1) - 1, NULL, s->core.now, &i);
 }
 
 /* At most one live scenario of a type for a service. */
@@ -167,7 +169,8 @@ static void check_scenarios(Storm *s) {
                 router_scenario(s->core.router, i, s->core.now, &a);
                 for (size_t k = 0; k < i && a.state != SCENARIO_RESOLVED; k++) {
                         router_scenario(s->core.router, k, s->core.now, &b);
-                        assert_false(b.state != SCENARIO_RESOLVED && a.type == b.type && !a.service_name == !b.service_name &&
+                        assert_false(b.state != SCENARIO_RESOLVED && a.type == b.type &&
+                                     !a.service_name == !b.service_name &&
                                      (!a.service_name || streq(a.service_name, b.service_name)));
                 }
         }

@@ -13,7 +13,8 @@ static void test_leases(void **state) {
         core_choose(&c);
         assert_int_equal(strspn(c.d.id, "0123456789abcdef"), DECISION_ID_MAX);
         assert_int_equal(router_lease(c.router, c.d.id, UID + 1, false, &view), ROUTE_NO_SUCH_DECISION);
-        assert_int_equal(router_report(c.router, c.d.id, UID + 1, false, &o, c.now, &c.settlement), ROUTE_NO_SUCH_DECISION);
+        assert_int_equal(router_report(c.router, c.d.id, UID + 1, false, &o, c.now, &c.settlement),
+                         ROUTE_NO_SUCH_DECISION);
         assert_int_equal(router_lease(c.router, c.d.id, UID, false, &view), 0);
         assert_ptr_equal(view.provider, &test_provider);
         assert_null(view.operation);
@@ -71,7 +72,8 @@ static int fall_back(Core *c, CostAssessment *cost) {
         char id[DECISION_ID_MAX + 1];
 
         memcpy(id, c->d.id, sizeof(id));
-        return router_fallback(c->router, id, UID, false, &o, MONEY_UNSET, false, c->now, &c->d, &c->settlement, cost, &c->refusal);
+        return router_fallback(c->router, id, UID, false, &o, MONEY_UNSET, false, c->now, &c->d, &c->settlement, cost,
+                               &c->refusal);
 }
 
 static void test_fallback_never_repeats(void **state) {
@@ -148,7 +150,8 @@ static void test_explanation(void **state) {
         assert_string_equal(c.d.candidates[3].excluded, "standby (weight 0)");
         size_t length = decision_reason(&c.d, reason);
         assert_int_equal(length, strlen(reason));
-        assert_string_equal(reason, "COST_OPTIMIZED chose it from 2 of 4 nodes: lowest expected cost of a success, health 100");
+        assert_string_equal(reason,
+                            "COST_OPTIMIZED chose it from 2 of 4 nodes: lowest expected cost of a success, health 100");
         core_done(&c);
 }
 

@@ -247,9 +247,12 @@ static void test_an_operator_declares_and_ends(void **state) {
 
         assert_int_equal(router_scenario_open(c.router, EMERGENCY_SCENARIO, "none", NULL, 0, -1, NULL, c.now, &i),
                          ROUTE_NO_SUCH_SERVICE);
-        assert_int_equal(router_scenario_open(c.router, EMERGENCY_SCENARIO, "s", (const char *[]) { "s/x" }, 1, -1, NULL, c.now, &i),
+        assert_int_equal(router_scenario_open(c.router, EMERGENCY_SCENARIO, "s", (const char *[]){ "s/x" }, 1, -1, NULL,
+                                              c.now, &i),
                          ROUTE_NO_SUCH_NODE);
-        assert_int_equal(router_scenario_open(c.router, EMERGENCY_SCENARIO, "s", (const char *[]) { "s/a" }, 1, -1, "fire", c.now, &i), 0);
+        assert_int_equal(router_scenario_open(c.router, EMERGENCY_SCENARIO, "s", (const char *[]){ "s/a" }, 1, -1,
+                                              "fire", c.now, &i),
+                         0);
         router_scenario(c.router, i, c.now, &v);
         assert_true(v.declared);
         assert_string_equal(v.reason, "fire");
@@ -286,7 +289,8 @@ static void test_collisions(void **state) {
         assert_int_equal(core_status(&c).optimization_strategy, COST_MINIMIZATION);
         router_scenario_open(c.router, SERVICE_UNAVAILABLE, "s", NULL, 0, SEVERITY_HIGH, NULL, c.now, &k);
         assert_int_equal(core_status(&c).optimization_strategy, AVAILABILITY_FIRST);
-        router_scenario_open(c.router, COST_OVERRUN, "s", NULL, 0, SEVERITY_CRITICAL, NULL, c.now, &i); /* the same one, worse */
+        router_scenario_open(c.router, COST_OVERRUN, "s", NULL, 0, SEVERITY_CRITICAL, NULL, c.now,
+                             &i); /* the same one, worse */
         assert_int_equal(router_n_scenarios(c.router), 2);
         assert_int_equal(core_status(&c).optimization_strategy, COST_MINIMIZATION);
         router_scenario(c.router, i, c.now, &v);
@@ -314,8 +318,8 @@ static void test_the_table_is_bounded(void **state) {
         core_apply(&c);
         for (size_t s = 0; s < 50; s++)
                 for (int type = 0; type < _SCENARIO_TYPE_MAX; type++)
-                        full += router_scenario_open(c.router, (ScenarioType) type, c.settings.services[s].name, NULL, 0, -1, NULL, c.now,
-                                                     &i) == SCENARIO_TABLE_FULL;
+                        full += router_scenario_open(c.router, (ScenarioType) type, c.settings.services[s].name, NULL,
+                                                     0, -1, NULL, c.now, &i) == SCENARIO_TABLE_FULL;
         assert_true(full > 0);
         assert_int_equal(router_n_scenarios(c.router), 256);
         router_scenario(c.router, 7, c.now, &v);
