@@ -55,7 +55,10 @@ daemon_libpointsmand_core_la_LIBADD = -lm
 # All of the daemon but its main.c.
 noinst_LTLIBRARIES += daemon/libpointsmand.la
 daemon_libpointsmand_la_SOURCES = \
+	daemon/api/analytics.c daemon/api/analytics.h \
 	daemon/api/api.c daemon/api/api.h daemon/api/private.h \
+	daemon/api/cost-report.c \
+	daemon/api/costs.c \
 	daemon/api/describe.c \
 	daemon/api/errors.c daemon/api/errors.h \
 	daemon/api/events.c daemon/api/events.h \

@@ -10,8 +10,7 @@ typedef struct NodeStateIn {
 STRUCTURE(node_state_in, NULL, NodeStateIn,
         FIELD(NodeStateIn, node, "node", FIELD_STRING, REQUIRED, LENGTH(NODE_NAME_MAX)),
         FIELD(NodeStateIn, state, "administrativeState", FIELD_ENUM, REQUIRED, .names = &administrative_state_names));
-STRUCTURE(node_out, NULL, NodeStatus, { .name = "node", .key = "\"node\":", .name_size = 4, .type = FIELD_STRUCT,
-                                        .structure = &node_structure });
+STRUCTURE(node_out, NULL, NodeStatus, VIEW("node", node_structure));
 
 int api_set_node_state(ApiCall *call, const void *in) {
         const NodeStateIn *q = in;

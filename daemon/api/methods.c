@@ -27,6 +27,16 @@ const ApiMethod api_methods[] = {
           "Whether all is well, and what is not." },
         { "GetSnapshot", ROLE_VIEWER, false, &nothing, &snapshot_out, api_get_snapshot,
           "Everything that stations poll, in one reply." },
+        { "GetRoutingAnalytics", ROLE_VIEWER, false, &routing_analytics_in, &routing_analytics_out, api_get_routing_analytics,
+          "What became of a service's calls: by node, and over time (window: 1m to 60m by the minute, 2h to 168h or 1d to 7d by the "
+          "hour)." },
+        { "GetCostMonitoring", ROLE_VIEWER, false, &cost_monitoring_in, &cost_monitoring_out, api_get_cost_monitoring,
+          "Where a service stands with its limits, and when it will reach them at the rate of now." },
+        { "GetOptimizationAnalytics", ROLE_VIEWER, false, &nothing, &optimization_analytics_out, api_get_optimization_analytics,
+          "What choosing has brought in all services since the start, and what would bring more." },
+        { "GetCostReport", ROLE_VIEWER, false, &cost_report_in, &cost_report_out, api_get_cost_report,
+          "What was spent, from what the daemon remembers: a week by the hour, since its start, of nodes that still exist. A time "
+          "outside of that is refused." },
         { "ListProviders", ROLE_VIEWER, false, &nothing, &providers_out, api_list_providers,
           "The provider plugins, loaded or not." },
         { "Subscribe", ROLE_VIEWER, true, &subscribe_in, &subscribe_out, api_subscribe,

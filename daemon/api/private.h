@@ -38,6 +38,10 @@ int api_list_providers(ApiCall *call, const void *in);
 int api_handle_scenario(ApiCall *call, const void *in);
 int api_resolve_scenario(ApiCall *call, const void *in);
 int api_get_active_scenarios(ApiCall *call, const void *in);
+int api_get_routing_analytics(ApiCall *call, const void *in);
+int api_get_optimization_analytics(ApiCall *call, const void *in);
+int api_get_cost_monitoring(ApiCall *call, const void *in);
+int api_get_cost_report(ApiCall *call, const void *in);
 int api_set_node_state(ApiCall *call, const void *in);
 int api_reload_configuration(ApiCall *call, const void *in);
 int api_subscribe(ApiCall *call, const void *in);
@@ -49,6 +53,8 @@ extern const Structure route_in, decision_out, report_in, report_out, fallback_i
 extern const Structure handle_scenario_in, handle_scenario_out, resolve_scenario_in, resolve_scenario_out;
 extern const Structure active_scenarios_in, active_scenarios_out;
 extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, reload_out;
+extern const Structure routing_analytics_in, routing_analytics_out, optimization_analytics_out;
+extern const Structure cost_monitoring_in, cost_monitoring_out, cost_report_in, cost_report_out;
 extern const Structure subscribe_in, subscribe_out, probe_out, report_probe_in, report_probe_out;
 
 /* The live scenarios, of one service (and those of all services) or all (NULL), in the arena; the worst first. */

@@ -47,8 +47,7 @@ STRUCTURE(route_in, NULL, RouteRequest,
         F(explain, "explain", FIELD_BOOL));
 #undef F
 
-STRUCTURE(decision_out, NULL, Decision, { .name = "decision", .key = "\"decision\":", .name_size = 8, .type = FIELD_STRUCT,
-                                          .structure = &decision_structure });
+STRUCTURE(decision_out, NULL, Decision, VIEW("decision", decision_structure));
 
 int api_route(ApiCall *call, const void *in) {
         RouteRequest q = *(const RouteRequest *) in;

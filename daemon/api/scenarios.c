@@ -32,7 +32,7 @@ STRUCTURE(scenario_structure, "Scenario", ApiScenario,
         F(view.updated_utc_ns, "updatedAt", FIELD_INSTANT),
         F(view.resolved_utc_ns, "resolvedAt", FIELD_INSTANT, OPTIONAL),
         F(view.reason, "reason", FIELD_STRING),
-        F(view, "impact", FIELD_STRUCT, .structure = &impact_structure),
+        VIEW("impact", impact_structure),
         F(view.timeline, "timeline", FIELD_ARRAY, COUNT(ApiScenario, view.n_timeline), .structure = &timeline_entry_structure));
 #undef F
 
@@ -212,8 +212,7 @@ typedef struct ResolveIn {
 STRUCTURE(resolve_scenario_in, NULL, ResolveIn,
         FIELD(ResolveIn, id, "id", FIELD_STRING, REQUIRED, LENGTH(SCENARIO_ID_MAX)),
         FIELD(ResolveIn, why, "why", FIELD_STRING, LENGTH(SCENARIO_TEXT_MAX - 1)));
-STRUCTURE(resolve_scenario_out, NULL, ApiScenario,
-        { .name = "scenario", .key = "\"scenario\":", .name_size = 8, .type = FIELD_STRUCT, .structure = &scenario_structure });
+STRUCTURE(resolve_scenario_out, NULL, ApiScenario, VIEW("scenario", scenario_structure));
 
 int api_resolve_scenario(ApiCall *call, const void *in) {
         const ResolveIn *q = in;

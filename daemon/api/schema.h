@@ -88,6 +88,10 @@ struct Structure {
 #define FIELD(s, member, name_, type_, ...) \
         { .name = name_, .key = "\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = type_, .offset = offsetof(s, member), \
           ##__VA_ARGS__ }
+/* An object whose fields lie in the structure itself. */
+#define VIEW(name_, structure_, ...) \
+        { .name = name_, .key = "\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = FIELD_STRUCT, .structure = &(structure_), \
+          ##__VA_ARGS__ }
 #define COUNT(s, member) .count_offset = offsetof(s, member)
 #define REQUIRED .flags = FIELD_REQUIRED
 #define OPTIONAL .flags = FIELD_OPTIONAL

@@ -25,6 +25,10 @@ const Node *router_find_node(const Router *r, const char *name) {
         return slot == NAMES_NONE ? NULL : r->nodes[slot];
 }
 
+const ServiceSettings *service_settings(const Service *s) {
+        return &s->settings;
+}
+
 const NodeSettings *node_settings(const Node *n) {
         return n->settings;
 }

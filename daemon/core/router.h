@@ -359,6 +359,7 @@ const Service *router_service(const Router *r, size_t i); /* in the order of the
 const Service *router_find_service(const Router *r, const char *name); /* or NULL */
 const Node *router_find_node(const Router *r, const char *name);       /* "service/id", or NULL */
 const Node *service_node(const Service *s, size_t i);
+const ServiceSettings *service_settings(const Service *s);
 const NodeSettings *node_settings(const Node *n);
 const Service *node_service(const Node *n);
 
