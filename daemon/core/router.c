@@ -7,8 +7,9 @@
 #include "daemon/core/apply.h"
 #include "daemon/core/router-private.h"
 
-/* So much is done in one tick, and what is left is asked for at once: nothing waits long behind it. */
-#define TICK_WORK_MAX 512
+/* So much is done in one tick, and what is left is asked for at once: nothing waits a millisecond behind it, even where
+ * each piece touches memory for the first time. */
+#define TICK_WORK_MAX 96
 /* Probes that fall due leave the rest of the queue to events. */
 #define TICK_EFFECTS_ROOM (EFFECTS_MAX / 2)
 
