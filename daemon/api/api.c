@@ -2,6 +2,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "basic/log.h"
 #include "daemon/api/private.h"
 
 int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns) {
@@ -100,6 +101,25 @@ bool api_admit(ApiCall *call) {
                 return false;
         }
         return true;
+}
+
+void api_serve(ApiCall *call, const void *in) {
+        call->in = in;
+        int r = call->method->handler(call, in);
+        if (r < 0) {
+                log_error_errno(r, "%s failed", call->method->name);
+                api_fail(call, ERROR_BUSY, .reason = strerror(-r));
+        }
+}
+
+int api_reply(ApiCall *call, const void *out) {
+        call->transport->reply(call, out);
+        return 0;
+}
+
+int api_fail_with(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
+        call->transport->fail(call, error, p);
+        return 0;
 }
 
 ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,

@@ -29,8 +29,9 @@ typedef struct ApiMethod {
         const char *doc; /* a sentence for people */
 } ApiMethod;
 
-/* What a transport does for a handler. */
+/* What a transport does for a call. Handlers and transports answer through api_reply() and api_fail(). */
 typedef struct ApiTransport {
+        const char *name; /* "varlink" */
         void (*reply)(ApiCall *call, const void *out);
         void (*fail)(ApiCall *call, ApiError error, const ApiErrorParameters *p);
         /* Keeps the stream until it is closed by either side; *stream is embedded in what the handler has allocated. */
@@ -45,6 +46,7 @@ struct ApiCall {
         Arena *arena; /* for what the reply needs; given back after the handler */
         uint64_t now_ns;
         bool more;
+        const void *in; /* as read by the table; set by api_serve() */
 };
 
 /* One `more` call that is still being answered. */
@@ -59,16 +61,10 @@ struct ApiStream {
         ApiStream *connection_next; /* the transport's list */
 };
 
-static inline int api_reply(ApiCall *call, const void *out) {
-        call->transport->reply(call, out);
-        return 0;
-}
-
-#define api_fail(call, error, ...) \
-        ({ \
-                (call)->transport->fail((call), (error), &(ApiErrorParameters) { __VA_ARGS__ }); \
-                0; \
-        })
+/* Each answers the call and is 0. */
+int api_reply(ApiCall *call, const void *out);
+int api_fail_with(ApiCall *call, ApiError error, const ApiErrorParameters *p);
+#define api_fail(call, error, ...) api_fail_with((call), (error), &(ApiErrorParameters) { __VA_ARGS__ })
 
 /* ---- methods ---- */
 
@@ -79,6 +75,8 @@ char *api_interface_description(void);
 
 /* Checks the caller's role and rate and counts the request. False: the call has been failed. */
 bool api_admit(ApiCall *call);
+/* Calls the handler with what was read by the method's table (it must last until the answer), and answers what it does not. */
+void api_serve(ApiCall *call, const void *in);
 
 /* ---- the whole ---- */
 

@@ -245,7 +245,7 @@ static void reply(ApiCall *call, const void *out) {
 }
 
 /* No stream is opened here: methods with `more` are not offered. */
-static const ApiTransport transport = { .reply = reply, .fail = fail };
+static const ApiTransport transport = { .name = "dbus", .reply = reply, .fail = fail };
 
 /* ---- calls ---- */
 
@@ -301,12 +301,10 @@ static void serve_manager(BusCall *c, const BusMethod *method) {
                          .reason = error.reason);
                 return;
         }
-        if (r == 0)
-                r = m->handler(&c->call, parameters);
-        if (r < 0) {
-                log_error_errno(r, "%s failed", m->name);
+        if (r < 0)
                 api_fail(&c->call, ERROR_BUSY, .reason = strerror(-r));
-        }
+        else
+                api_serve(&c->call, parameters);
 }
 
 static const struct Standard {

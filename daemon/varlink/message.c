@@ -71,7 +71,7 @@ static void open_stream(ApiCall *call, ApiStream *stream) {
         v->connection->stream = stream;
 }
 
-static const ApiTransport transport = { .reply = reply, .fail = fail, .open = open_stream };
+static const ApiTransport transport = { .name = "varlink", .reply = reply, .fail = fail, .open = open_stream };
 
 /* "org.pointsman.routing.Route" → the method; NULL: the call has been failed. */
 static const ApiMethod *find_method(VarlinkCall *v, char *name) {
@@ -211,10 +211,8 @@ void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
         }
         if (unknown > 0)
                 log_debug("Process %d called %s with %u unknown fields", (int) c->peer->pid, v.call.method->name, unknown);
-        if (k == 0)
-                k = v.call.method->handler(&v.call, parameters);
-        if (k < 0) {
-                log_error_errno(k, "%s failed", v.call.method->name);
+        if (k < 0)
                 api_fail(&v.call, ERROR_BUSY, .reason = strerror(-k));
-        }
+        else
+                api_serve(&v.call, parameters);
 }
