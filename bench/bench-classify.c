@@ -51,7 +51,29 @@ static const struct {
           "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"status\":\"succeeded\",\"charges\":[",
           "{\"id\":\"ch_1\",\"object\":\"charge\",\"amount\":1099,\"currency\":\"usd\",\"paid\":true}",
           "]}" },
+        { "generic", "send_sms", 429,
+          "{\"error\":{\"code\":\"sender_limit\",\"message\":\"too fast\"}}",
+          "{\"id\":\"m1\",\"state\":\"queued\",\"parts\":[",
+          "{\"to\":\"+491711234567\",\"segments\":2,\"state\":\"queued\",\"price\":0.015,\"encoding\":\"gsm7\"}",
+          "]}" },
 };
+
+/* For the generic one, which has no rules of its own. */
+static const struct pm_option options[] = {
+        { "operation_send_sms", "POST /v1/messages unit=segment price=0.0075 keys=id,state" },
+        { "rule_balance", "402 -> budget_exhausted: the prepaid balance is used up" },
+        { "rule_sender", "429 /error/code = sender_limit -> rate_limit_exceeded operation: this sender is too fast" },
+        { "rule_carrier", "4xx /error/code = carrier_busy -> service_unavailable operation: the carrier takes no more" },
+        { "rule_suspended", "4xx-5xx /error/message ~= suspended -> authentication_failure: the account is suspended" },
+        { "rule_failed", "200 /parts/0/state = failed -> client_error" },
+        { "code", "/error/code /error/type" },
+        { "limit_remaining", "X-Quota-Left" },
+        { "limit_reset", "X-Quota-Renews" },
+};
+
+static void complain(void *userdata, const char *option, const char *message) {
+        fprintf(stderr, "%s: %s %s\n", (const char *) userdata, option ? option : "options", message);
+}
 
 static const struct pm_header headers[] = {
         { "Date", "Mon, 21 Sep 2026 14:13:20 GMT" },
@@ -158,8 +180,11 @@ int main(int argc, char *argv[]) {
                 printf("%-10s%14s%14s%14s%14s%10s\n", "ns a call", "no body", "a failure", "4 KB", "JSON alone",
                        "ratio");
         for (size_t i = 0; i < ELEMENTSOF(vendors); i++) {
-                const struct pm_provider *p = providers_find(providers, vendors[i].provider);
+                const struct pm_provider *plugin = providers_find(providers, vendors[i].provider), *p = plugin;
                 double t[_COLUMN_MAX];
+
+                if (plugin && plugin->create)
+                        p = plugin->create(options, ELEMENTSOF(options), complain, (void *) vendors[i].provider);
 
                 if (!p) {
                         fprintf(stderr, "%s: there is no plugin %s\n", folder, vendors[i].provider);
@@ -175,6 +200,8 @@ int main(int argc, char *argv[]) {
                         printf("%-10s%14.0f%14.0f%14.0f%14.0f%10.2f%s\n", p->name, t[WITHOUT], t[FAILURE], t[SUCCESS],
                                t[BARE], t[SUCCESS] / t[BARE],
                                t[WITHOUT] > AIM_WITHOUT_NS || t[SUCCESS] > AIM_WITH_NS ? "  over the aim" : "");
+                if (p != plugin)
+                        plugin->destroy(p);
         }
         providers_free(providers);
         return EXIT_SUCCESS;

@@ -21,6 +21,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/plan.c daemon/core/plan.h \
 	daemon/core/price.c daemon/core/price.h \
 	daemon/core/probe.c \
+	daemon/core/provider.c daemon/core/provider.h \
 	daemon/core/random.h \
 	daemon/core/router-private.h \
 	daemon/core/router-report.c \
@@ -95,7 +96,6 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \
 	daemon/providers/providers.c daemon/providers/providers.h \
-	daemon/providers/tables.c daemon/providers/tables.h \
 	daemon/varlink/connection.c \
 	daemon/varlink/message.c \
 	daemon/varlink/private.h \

@@ -19,7 +19,8 @@ static const struct pm_operation operations[] = {
         {},
 };
 
-static void classify(const struct pm_response *r, struct pm_classification *ret) {
+static void classify(const struct pm_provider *p, const struct pm_response *r, struct pm_classification *ret) {
+        (void) p;
         memset(ret, 0, sizeof(*ret));
         ret->reachable = r->http_status > 0;
         if (r->http_status >= 200 && r->http_status <= 299)

@@ -4,3 +4,6 @@ pkgsysconf_DATA += etc/pointsman.conf
 pkgsysconfddir = $(pkgsysconfdir)/conf.d
 dist_pkgsysconfd_DATA = etc/conf.d/README
 EXTRA_DIST += etc/pointsman.conf
+# Configurations to begin with, for providers that have no plugin of their own.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = etc/examples/mail.conf etc/examples/messaging.conf

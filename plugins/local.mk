@@ -13,11 +13,19 @@ all-local: $(provider_LTLIBRARIES)
 PLUGIN_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
 
 provider_LTLIBRARIES += \
+	plugins/generic.la \
 	plugins/google.la \
 	plugins/here.la \
 	plugins/mapbox.la \
 	plugins/samsara.la \
 	plugins/stripe.la
+
+plugins_generic_la_SOURCES = \
+	plugins/generic/generic.c plugins/generic/generic.h \
+	plugins/generic/operation.c \
+	plugins/generic/rule.c
+plugins_generic_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_generic_la_LIBADD = plugins/libhelper.la basic/libbasic.la
 
 plugins_google_la_SOURCES = plugins/google/google.c
 plugins_google_la_LDFLAGS = $(PLUGIN_LDFLAGS)

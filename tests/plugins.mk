@@ -1,4 +1,4 @@
-EXTRA_DIST += tests/data/provider_cases.jsonl
+EXTRA_DIST += tests/data/provider_cases.jsonl tests/data/generic_cases.jsonl
 
 UNIT_TESTS += tests/unit/test-providers
 tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.h

@@ -75,16 +75,17 @@ typedef struct ProbeOut {
 
 STRUCTURE(probe_out, NULL, ProbeOut, FIELD(ProbeOut, probe, "probe", FIELD_STRUCT, .structure = &probe_structure));
 
-/* A vendor charges for some probes, and others need a credential: those only where the operator asks for it. */
+/* A vendor charges for some probes, and others need a credential: those only where the operator asks for it. NULL: none. */
 static const struct pm_probe *choose_probe(const struct pm_provider *provider, const NodeSettings *settings, bool *ret_authenticated) {
-        *ret_authenticated = false;
+        const char *wanted = NULL;
+
         for (size_t i = 0; i < settings->n_options; i++)
-                if (streq(settings->options[i].name, "probe") && streq(settings->options[i].value, "authenticated") &&
-                    settings->credential && provider->authenticated_probe) {
-                        *ret_authenticated = true;
-                        return provider->authenticated_probe;
-                }
-        return provider->probe;
+                if (streq(settings->options[i].name, "probe"))
+                        wanted = settings->options[i].value;
+        *ret_authenticated = wanted && streq(wanted, "authenticated") && settings->credential && provider->authenticated_probe;
+        if (*ret_authenticated)
+                return provider->authenticated_probe;
+        return wanted || !provider->probe->billed ? provider->probe : NULL;
 }
 
 void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provider *provider, uint64_t now_ns) {

@@ -7,9 +7,10 @@
 
 #include "basic/macro.h"
 #include "daemon/config/config.h"
+#include "daemon/core/provider.h"
 
 #define PRICE_TIERS_MAX 16
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 #define OPTION_VALUE_MAX 512
 #define FIELD_MAX 256
 
@@ -284,8 +285,71 @@ static const struct pm_region *find_region(const struct pm_provider *p, const ch
         return NULL;
 }
 
-static int complete_node(NodeSettings *n, const struct pm_provider *p) {
+/* ---- what only the provider knows ---- */
+
+/* The daemon's own option, which every provider has. */
+#define OPTION_PROBE "probe"
+
+static void complain_about_option(void *userdata, const char *option, const char *message) {
+        Checker *c = userdata;
+        char field[FIELD_MAX];
+
+        snprintf(field, sizeof(field), "%s%s%.*s", NODE_FIELD(c, options), option ? "." : "", NODE_ID_MAX, option ?: "");
+        complain(c, field, "%s", message);
+}
+
+static void check_probe_option(Checker *c, const NodeSettings *n, const char *value) {
+        if (streq(value, "keyless"))
+                return;
+        if (!streq(value, "authenticated"))
+                complain_about_option(c, OPTION_PROBE, "must be keyless or authenticated");
+        else if (!n->provider->authenticated_probe)
+                complain_about_option(c, OPTION_PROBE, "is authenticated; the provider has no such probe");
+        else if (!n->credential || !*n->credential)
+                complain_about_option(c, OPTION_PROBE, "is authenticated; the node names no credential for that");
+}
+
+static bool same_options(const NodeSettings *a, const NodeSettings *b) {
+        if (a->n_options != b->n_options)
+                return false;
+        for (size_t i = 0; i < a->n_options; i++)
+                if (!streq(a->options[i].name, b->options[i].name) || !streq(a->options[i].value, b->options[i].value))
+                        return false;
+        return true;
+}
+
+/* like: the node before, or NULL. Nodes of one service mostly say the same, and can then share what was made of it. */
+static int make_provider(Checker *c, NodeSettings *n, const NodeSettings *like) {
+        const struct pm_provider *p = n->provider;
+        _cleanup_free_ struct pm_option *options = calloc(n->n_options + 1, sizeof(*options));
+        size_t n_options = 0;
+        int r;
+
+        if (!options)
+                return -ENOMEM;
+        for (size_t i = 0; i < n->n_options; i++)
+                if (!streq(n->options[i].name, OPTION_PROBE))
+                        options[n_options++] = (struct pm_option) { n->options[i].name, n->options[i].value };
+
+        if (!p->create) {
+                for (size_t i = 0; i < n_options; i++)
+                        complain_about_option(c, options[i].name, "is unknown; this provider has no option but probe");
+                return 0;
+        }
+        if (like && like->instance && like->instance->plugin == p && same_options(like, n)) {
+                n->instance = provider_instance_ref(like->instance);
+        } else {
+                r = provider_instance_new(p, options, n_options, complain_about_option, c, &n->instance);
+                if (r < 0)
+                        return r == -EINVAL ? 0 : r;
+        }
+        n->provider = n->instance->provider;
+        return 0;
+}
+
+static int complete_node(Checker *c, NodeSettings *n, const struct pm_provider *p, const NodeSettings *like) {
         const struct pm_region *region = find_region(p, n->region);
+        int r;
 
         n->provider = p;
         if (region && isnan(n->latitude) && isnan(n->longitude)) {
@@ -298,16 +362,30 @@ static int complete_node(NodeSettings *n, const struct pm_provider *p) {
                 return -ENOMEM;
         for (size_t i = strlen(n->url); i > 0 && n->url[i - 1] == '/'; i--)
                 n->url[i - 1] = '\0';
-        return 0;
+
+        if (!p)
+                return 0;
+        if (!*n->url)
+                complain(c, NODE_FIELD(c, url), "is missing; the provider %.64s has none of its own", p->name);
+        r = make_provider(c, n, like);
+        for (size_t i = 0; r >= 0 && i < n->n_options; i++)
+                if (streq(n->options[i].name, OPTION_PROBE))
+                        check_probe_option(c, n, n->options[i].value);
+        return r;
 }
 
-int service_settings_complete(ServiceSettings *s, ConfigFindProvider find, void *userdata) {
+int service_settings_complete(ServiceSettings *s, ConfigFindProvider find, void *find_userdata, SettingSpelling spelling,
+                              SettingsComplaint complain_to, void *userdata) {
+        Checker c = { .spelling = spelling, .complain = complain_to, .userdata = userdata };
+
         for (size_t i = 0; i < s->n_nodes; i++) {
                 NodeSettings *n = s->nodes + i;
-                int r = complete_node(n, find && n->provider_name ? find(userdata, n->provider_name) : NULL);
 
+                enter_node(&c, s, n);
+                int r = complete_node(&c, n, find && n->provider_name ? find(find_userdata, n->provider_name) : NULL,
+                                      i > 0 ? n - 1 : NULL);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return c.mistakes;
 }

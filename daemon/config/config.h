@@ -95,7 +95,9 @@ int service_settings_check(const ServiceSettings *s, SettingSpelling spelling, S
                            void *userdata);
 
 /*
- * Finds each node's provider and fills in what it knows: the URL and place of the region. What nobody knows becomes "".
- * Trailing slashes of URLs go. find may be NULL. Nodes whose provider is not loaded keep a NULL provider.
+ * Finds each node's provider, has it made from the node's options if it can be, and fills in what it knows: the URL and place
+ * of the region. What nobody knows becomes "". Trailing slashes of URLs go. find may be NULL. Nodes whose provider is not
+ * loaded keep a NULL provider. Calls back for each mistake in what the provider has to know; returns their number, or -ENOMEM.
  */
-int service_settings_complete(ServiceSettings *s, ConfigFindProvider find, void *userdata);
+int service_settings_complete(ServiceSettings *s, ConfigFindProvider find, void *find_userdata, SettingSpelling spelling,
+                              SettingsComplaint complain, void *userdata);

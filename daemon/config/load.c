@@ -150,7 +150,8 @@ static int complete_services(Loader *l, ConfigFindProvider find, void *userdata)
 
         for (size_t i = 0; i < l->config->settings.n_services; i++) {
                 ServiceSettings *s = l->config->settings.services + i;
-                int r = service_settings_complete(s, find, userdata);
+                Context c = { l, s->name };
+                int r = service_settings_complete(s, find, userdata, SPELLING_FILE, complain_about_service, &c);
 
                 if (r < 0)
                         return r;

@@ -105,6 +105,19 @@ static Node *find_existing(const Router *r, const char *service, const char *id)
         return slot == NAMES_NONE ? NULL : r->nodes[slot];
 }
 
+/* What was used of an operation this month counts on under its name, though it may now stand elsewhere in the list. */
+static void keep_operations(const Node *n, const struct pm_provider *p, OperationState *ret) {
+        if (!n || !n->settings->provider || !p || !streq(n->settings->provider->name, p->name))
+                return;
+        ret[0] = n->operations[0];
+        for (uint32_t i = 1; i <= count_operations(p); i++) {
+                uint32_t before = node_find_operation(n, p->operations[i - 1].name);
+
+                if (before > 0)
+                        ret[i] = n->operations[before];
+        }
+}
+
 static int plan_node(const Router *r, Plan *x, uint32_t k) {
         const NodeSettings *s = &x->settings.nodes[k];
         Node *n = find_existing(r, x->settings.name, s->id);
@@ -113,6 +126,7 @@ static int plan_node(const Router *r, Plan *x, uint32_t k) {
                 x->operations[k] = calloc(count_operations(s->provider) + 1, sizeof(OperationState));
                 if (!x->operations[k])
                         return -ENOMEM;
+                keep_operations(n, s->provider, x->operations[k]);
         }
         x->nodes[k] = n ? n : node_new(x->settings.name, s);
         return x->nodes[k] ? 0 : -ENOMEM;

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "basic/macro.h"
+#include "daemon/core/provider.h"
 #include "daemon/core/setting.h"
 
 /* The tables hold every enumeration as an int. */
@@ -118,6 +119,7 @@ static void node_settings_done(NodeSettings *n) {
         }
         free(n->options);
         free(n->price_tiers);
+        provider_instance_unref(n->instance);
         free(n->id);
         *n = (NodeSettings) {};
 }
@@ -131,6 +133,7 @@ static int node_settings_copy(const NodeSettings *n, NodeSettings *ret) {
         for (size_t i = 0; i < ELEMENTSOF(node_rows); i++)
                 if (setting_own(node_rows + i, ret) < 0)
                         r = -ENOMEM;
+        provider_instance_ref(ret->instance);
         ret->id = n->id ? strdup(n->id) : NULL;
         ret->price_tiers = n->n_price_tiers > 0 ? calloc(n->n_price_tiers, sizeof(PriceTier)) : NULL;
         ret->options = n->n_options > 0 ? calloc(n->n_options, sizeof(Option)) : NULL;

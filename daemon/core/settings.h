@@ -25,10 +25,13 @@ typedef struct Option {
         char *name, *value;
 } Option;
 
+typedef struct ProviderInstance ProviderInstance;
+
 typedef struct NodeSettings {
         char *id;
         char *provider_name;
-        const struct pm_provider *provider; /* NULL: not loaded; the node is then never eligible. Not owned. */
+        const struct pm_provider *provider; /* NULL: not loaded; the node is then never eligible. Not owned, but for: */
+        ProviderInstance *instance;         /* where provider was made from the options; shared with copies; or NULL */
         char *region;
         char *url;
         uint32_t weight;              /* 0..1000; 0: only when nothing else is left */

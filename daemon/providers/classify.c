@@ -61,7 +61,7 @@ static void call_plugin(const struct pm_provider *p, const struct pm_response *r
         /* A plugin that fills in nothing has not said that all is well. */
         struct pm_classification c = { .verdict = _PM_VERDICT_MAX };
 
-        p->classify(response, &c);
+        p->classify(p, response, &c);
         if (!is_sane(&c)) {
                 say(ret, PM_UNKNOWN, true, "");
                 ret->reachable = true;

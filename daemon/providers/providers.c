@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "basic/macro.h"
+#include "daemon/core/provider.h"
 #include "daemon/providers/elf.h"
 #include "daemon/providers/providers.h"
-#include "daemon/providers/tables.h"
 
 #define SUFFIX ".so"
 

@@ -5,11 +5,12 @@
  * A plugin is a shared object that knows one vendor's HTTP API and exports one symbol, `pointsman_provider`, of type
  * `struct pm_provider`. It says what a cheap probe looks like, what a response means and what a call costs. All of its
  * functions are pure: no I/O, no threads, no globals that change, no clock. They may be called from any thread, with
- * input of any size and content, and must return in microseconds.
+ * input of any size and content, and must return in microseconds. A plugin whose rules are the operator's own makes a
+ * provider from each node's options (create); such a provider is constant, too.
  *
  * Ownership: everything that is passed in belongs to the caller and is valid only during the call. Everything that
- * `pm_provider` points to is constant and lives as long as the plugin is loaded. What a function fills in is
- * plain data in the caller's memory; nothing is ever freed across the boundary.
+ * `pm_provider` points to is constant and lives as long as the plugin is loaded, or until it is destroyed. What a
+ * function fills in is plain data in the caller's memory; nothing is ever freed across the boundary.
  *
  * Units: times are nanoseconds, money is micro-dollars (0.000001 USD), instants are nanoseconds since the Unix epoch.
  */
@@ -25,7 +26,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a structure below changes its layout or a function its meaning. A plugin built for another number is refused. */
-#define PM_PROVIDER_ABI 1
+#define PM_PROVIDER_ABI 2
 
 /* The symbol that a plugin exports: `PM_PROVIDER_EXPORT const struct pm_provider pointsman_provider = { … };` */
 #define PM_PROVIDER_SYMBOL "pointsman_provider"
@@ -80,8 +81,8 @@ struct pm_response {
         const char *body;                /* may be cut short by the caller (see body_truncated), not NUL-terminated; NULL if unknown */
         size_t body_size;
         bool body_truncated;             /* the caller sent only the beginning: do not call it corrupt for being short */
-        const struct pm_operation *operation; /* one of the plugin's own, or NULL: not named */
-        bool probe;                      /* an answer to the plugin's own probe */
+        const struct pm_operation *operation; /* one of the provider's own, or NULL: not named */
+        bool probe;                      /* an answer to the provider's own probe */
         bool authenticated;              /* false: a probe sent without a credential */
         uint64_t now_utc_ns;             /* for HTTP dates and Unix-time resets */
 };
@@ -115,6 +116,14 @@ struct pm_region {
         double latitude, longitude; /* degrees, where its servers are thought to be; NaN: anywhere */
 };
 
+/* One of the options that a node has in the configuration. */
+struct pm_option {
+        const char *name, *value;
+};
+
+/* Says what is wrong with the option of that name (NULL: with all of them together), in words to be read after the name: "is 7; must be …". */
+typedef void (*pm_complain)(void *userdata, const char *option, const char *message);
+
 struct pm_provider {
         uint32_t abi;              /* PM_PROVIDER_ABI */
         uint32_t size;             /* sizeof(struct pm_provider), a second check of the layout */
@@ -122,7 +131,7 @@ struct pm_provider {
         const char *title;         /* "Stripe" */
         const char *version;       /* of the plugin */
         const char *documentation; /* URL of the vendor's documentation that the rules come from */
-        const char *url;           /* default base URL of a node */
+        const char *url;           /* default base URL of a node; NULL: every node has to say its own */
 
         const struct pm_region *regions;       /* ended by an entry whose name is NULL; or NULL */
         const struct pm_operation *operations; /* ended by an entry whose name is NULL */
@@ -131,7 +140,18 @@ struct pm_provider {
         const struct pm_probe *authenticated_probe; /* needs one; or NULL */
 
         /* Says what a response means. Fills *ret whole; there is no failure: nonsense in, a verdict out. */
-        void (*classify)(const struct pm_response *response, struct pm_classification *ret);
+        void (*classify)(const struct pm_provider *provider, const struct pm_response *response,
+                         struct pm_classification *ret);
+
+        /*
+         * Makes a provider of the same name for a node with these options, which classify() then gets as its first
+         * argument; or complains once for each mistake and returns NULL. NULL without a complaint: no memory. Both
+         * functions are NULL if nothing of the provider can be set; then a node must not have options. The daemon's
+         * own option `probe` is not among them.
+         */
+        const struct pm_provider *(*create)(const struct pm_option *options, size_t n_options, pm_complain complain,
+                                            void *userdata);
+        void (*destroy)(const struct pm_provider *provider);
 };
 
 #ifdef __cplusplus

@@ -11,6 +11,7 @@
 /* An object or array that fields may lie in. Its fields are a mask of their indices. */
 typedef struct Level {
         uint32_t fields;
+        uint32_t index; /* of the next element of an array */
         bool object, first;
 } Level;
 
@@ -37,7 +38,8 @@ static void take_value(const Vendor *v, int status, unsigned id, const JsonValue
         if (value->type == JSON_STRING && value->escaped) {
                 json_copy_string(value, text, sizeof(text));
                 n = strlen(text);
-        } else if (value->type == JSON_STRING || value->type == JSON_NUMBER) {
+        } else if (value->type == JSON_STRING || value->type == JSON_NUMBER || value->type == JSON_FALSE ||
+                   value->type == JSON_TRUE) {
                 n = MIN(value->size, sizeof(text) - 1);
                 memcpy(text, value->start, n);
         }
@@ -52,8 +54,22 @@ static void take_value(const Vendor *v, int status, unsigned id, const JsonValue
                 memcpy(b->text[id], text, n + 1);
 }
 
-/* Of the fields that lie in a level, those that lie under this member (or element: key NULL). */
-static uint32_t fields_under(const Vendor *v, const Level *l, unsigned depth, const JsonValue *key) {
+/* As RFC 6901 section 4 writes the index of an element. */
+static bool is_index(const char *segment, uint32_t index) {
+        uint64_t v = 0;
+
+        if (!segment[0] || (segment[0] == '0' && segment[1]))
+                return false;
+        for (; *segment; segment++) {
+                if (*segment < '0' || *segment > '9' || v > UINT32_MAX)
+                        return false;
+                v = v * 10 + (uint64_t) (*segment - '0');
+        }
+        return v == index;
+}
+
+/* Of the fields that lie in a level, those that lie under this member (or the next element: key NULL). */
+static uint32_t fields_under(const Vendor *v, Level *l, unsigned depth, const JsonValue *key) {
         uint32_t found = 0;
 
         for (uint32_t m = l->fields; m; m &= m - 1) {
@@ -61,9 +77,11 @@ static uint32_t fields_under(const Vendor *v, const Level *l, unsigned depth, co
                 const char *segment = v->fields[i].path[depth];
                 bool each = segment[0] == EACH[0];
 
-                if (key ? !each && json_equals(key, segment) : each)
+                if (key ? !each && json_equals(key, segment) : each || is_index(segment, l->index))
                         found |= UINT32_C(1) << i;
         }
+        if (!key)
+                l->index++;
         return found;
 }
 
@@ -85,7 +103,9 @@ static int read_all(const Vendor *v, int status, JsonReader *r, const char *cons
         b->container = value.type == JSON_OBJECT || value.type == JSON_ARRAY;
         if (!b->container)
                 return json_close(r);
-        levels[0] = (Level) { (uint32_t) ((UINT64_C(1) << v->n_fields) - 1), value.type == JSON_OBJECT, true };
+        levels[0] = (Level) {
+                (uint32_t) ((UINT64_C(1) << v->n_fields) - 1), .object = value.type == JSON_OBJECT, .first = true,
+        };
 
         for (;;) {
                 Level *l = &levels[depth];
@@ -118,7 +138,7 @@ static int read_all(const Vendor *v, int status, JsonReader *r, const char *cons
                                 take_value(v, status, v->fields[i].id, &value, b);
                 }
                 if (inner && (value.type == JSON_OBJECT || value.type == JSON_ARRAY)) {
-                        levels[++depth] = (Level) { inner, value.type == JSON_OBJECT, true };
+                        levels[++depth] = (Level) { inner, .object = value.type == JSON_OBJECT, .first = true };
                         continue;
                 }
                 k = json_skip(r, &value);

@@ -185,12 +185,12 @@ static uint64_t until(const struct pm_response *r, uint64_t instant_ns) {
         return r->now_utc_ns > 0 && instant_ns > r->now_utc_ns ? MIN(instant_ns - r->now_utc_ns, WAIT_MAX_NS) : 0;
 }
 
-uint64_t retry_after(const struct pm_response *r) {
+uint64_t retry_after(const struct pm_response *r, const char *name) {
         uint64_t longest = 0, t, ns;
         const char *v;
         size_t n;
 
-        for (size_t i = 0; (v = header_next(r, "Retry-After", &i, &n));) {
+        for (size_t i = 0; (v = header_next(r, name, &i, &n));) {
                 if (parse_seconds(v, n, &t, &ns) == 0)
                         t = wait_of(t, ns);
                 else if (parse_http_date(v, n, &t) == 0)
@@ -204,18 +204,24 @@ uint64_t retry_after(const struct pm_response *r) {
 
 /* ---- limits ---- */
 
-/* What is behind "X-RateLimit-", "X-Rate-Limit-", "RateLimit-"; NULL: another header. */
-static const char *limit_header(const char *name) {
+typedef enum LimitHeader { LIMIT_OTHER, LIMIT_REMAINING, LIMIT_RESET, LIMIT_INTERVAL } LimitHeader;
+
+/* "X-RateLimit-…", "X-Rate-Limit-…", "RateLimit-…" and so on. */
+static LimitHeader usual_limit_header(const char *name) {
         static const char *const prefixes[] = { "ratelimit-", "rate-limit-" };
 
         if (same_letter(name, 'x') && name[1] == '-')
                 name += 2;
         if (!same_letter(name, 'r'))
-                return NULL;
+                return LIMIT_OTHER;
         for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
-                if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
-                        return name + strlen(prefixes[i]);
-        return NULL;
+                if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0) {
+                        name += strlen(prefixes[i]);
+                        return strcasecmp(name, "remaining") == 0 ? LIMIT_REMAINING :
+                               strcasecmp(name, "reset") == 0 ? LIMIT_RESET :
+                               strcasecmp(name, "interval") == 0 ? LIMIT_INTERVAL : LIMIT_OTHER;
+                }
+        return LIMIT_OTHER;
 }
 
 /* Vendors write a reset in three ways; their sizes are so far apart that the number itself tells which. */
@@ -227,20 +233,25 @@ static uint64_t reset_from_now(const struct pm_response *r, uint64_t t, uint64_t
         return wait_of(t, ns);
 }
 
-void rate_limit(const struct pm_response *r, RateLimit *ret) {
+void rate_limit(const struct pm_response *r, const char *remaining, const char *reset, RateLimit *ret) {
         *ret = (RateLimit) {};
         for (size_t i = 0; i < MIN(r->n_headers, (size_t) HEADERS_MAX); i++) {
-                const char *what = limit_header(r->headers[i].name), *v;
+                const char *name = r->headers[i].name, *v;
+                LimitHeader what = usual_limit_header(name);
                 uint64_t t, ns;
                 size_t n;
 
-                if (!what || !(v = trim(r->headers[i].value, &n)) || parse_seconds(v, n, &t, &ns) < 0)
+                if (remaining && same_letter(name, remaining[0]) && strcasecmp(name, remaining) == 0)
+                        what = LIMIT_REMAINING;
+                if (reset && same_letter(name, reset[0]) && strcasecmp(name, reset) == 0)
+                        what = LIMIT_RESET;
+                if (what == LIMIT_OTHER || !(v = trim(r->headers[i].value, &n)) || parse_seconds(v, n, &t, &ns) < 0)
                         continue;
-                if (strcasecmp(what, "remaining") == 0)
+                if (what == LIMIT_REMAINING)
                         ret->used_up = ret->used_up || t == 0;
-                else if (strcasecmp(what, "reset") == 0)
+                else if (what == LIMIT_RESET)
                         ret->reset_ns = MAX(ret->reset_ns, reset_from_now(r, t, ns));
-                else if (strcasecmp(what, "interval") == 0)
+                else
                         ret->interval_ns = MAX(ret->interval_ns, wait_of(t, ns));
         }
 }

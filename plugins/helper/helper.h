@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "basic/macro.h"
 #include "pointsman/provider.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -24,27 +25,30 @@ int parse_seconds(const char *s, size_t n, uint64_t *ret_seconds, uint64_t *ret_
 /* A date in any of the three forms of RFC 9110 section 5.6.7, as nanoseconds since the epoch; -EINVAL: none of them. */
 int parse_http_date(const char *s, size_t n, uint64_t *ret);
 
-/* The longest wait that Retry-After (RFC 9110 section 10.2.3) asks for, capped; 0: none, past or nonsense. */
-uint64_t retry_after(const struct pm_response *r);
+/* The longest wait that Retry-After (RFC 9110 section 10.2.3), or a header of that name, asks for, capped; 0: none, past
+ * or nonsense. */
+uint64_t retry_after(const struct pm_response *r, const char *name);
 
-/* What [X-]Rate[-]Limit-{Remaining,Reset,Interval} say. A reset is a Unix time in s or ms, or seconds from now. */
+/* What [X-]Rate[-]Limit-{Remaining,Reset,Interval}, and headers of those names (or NULL), say. A reset is a Unix time in
+ * s or ms, or seconds from now. */
 typedef struct RateLimit {
         bool used_up;      /* nothing remains */
         uint64_t reset_ns; /* from now on, at most WAIT_MAX_NS; 0: not said or past */
         uint64_t interval_ns;
 } RateLimit;
-void rate_limit(const struct pm_response *r, RateLimit *ret);
+void rate_limit(const struct pm_response *r, const char *remaining, const char *reset, RateLimit *ret);
 
 /* ---- the body ---- */
 
-#define FIELD_DEPTH_MAX 4
+#define FIELD_DEPTH_MAX 8
 #define FIELDS_MAX 32
-#define FIELD_IDS_MAX 8
+#define FIELD_IDS_MAX 16
 #define RULES_MAX 64
-/* Any element of an array, in a path. */
-#define EACH "[]"
+/* Any element of an array, in a path. No key is called that. */
+#define EACH "\1"
 
-/* A place in a body, e.g. { ERROR_CODE, { "error", "code" } }. Several may have the same id, 1 … FIELD_IDS_MAX - 1. */
+/* A place in a body, e.g. { ERROR_CODE, { "error", "code" } }; a number is the index of an element, too. Several may have the
+ * same id, 1 … FIELD_IDS_MAX - 1. */
 typedef struct Field {
         unsigned id;
         const char *path[FIELD_DEPTH_MAX + 1];
@@ -80,7 +84,8 @@ typedef struct Vendor {
         unsigned codes[3];            /* fields, best first: a code that goes into the reason */
         unsigned request_id;          /* the field that holds it, if no header does */
         enum pm_scope limit_scope;    /* how far its rate limits reach, unless a rule says so */
-        bool any_body;                /* a success need not be JSON */
+        bool any_body;                /* a success need not be JSON, unless its operation has keys */
+        const char *request_id_header, *retry_header, *remaining_header, *reset_header; /* beside the usual ones; or NULL */
         bool may_be_empty;            /* {} is a success, too */
         const struct pm_operation *probe_operation; /* what the authenticated probe is an instance of; or NULL */
 } Vendor;

@@ -103,6 +103,8 @@ static void find_request_id(const Vendor *v, const struct pm_response *r, const 
         const char *id = NULL;
         size_t n = 0;
 
+        if (v->request_id_header)
+                id = header_find(r, v->request_id_header, &n);
         for (size_t i = 0; !id && i < ELEMENTSOF(headers); i++)
                 id = header_find(r, headers[i], &n);
         if (!id && v->request_id) {
@@ -114,16 +116,18 @@ static void find_request_id(const Vendor *v, const struct pm_response *r, const 
 }
 
 /* How long to wait: as Retry-After says, else until the limit's reset, else for its interval. */
-static void find_waits(const struct pm_response *r, struct pm_classification *ret) {
+static void find_waits(const Vendor *v, const struct pm_response *r, struct pm_classification *ret) {
         RateLimit limit;
 
-        rate_limit(r, &limit);
+        rate_limit(r, v->remaining_header, v->reset_header, &limit);
         if (ret->verdict == PM_OK) {
                 if (limit.used_up)
                         ret->cooldown_ns = limit.reset_ns;
                 return;
         }
-        ret->retry_after_ns = retry_after(r);
+        ret->retry_after_ns = retry_after(r, "Retry-After");
+        if (v->retry_header)
+                ret->retry_after_ns = MAX(ret->retry_after_ns, retry_after(r, v->retry_header));
         if (ret->retry_after_ns == 0 && ret->verdict == PM_RATE_LIMIT_EXCEEDED)
                 ret->retry_after_ns = limit.reset_ns > 0 ? limit.reset_ns : limit.interval_ns;
 }
@@ -140,9 +144,9 @@ void vendor_classify(const Vendor *v, const struct pm_response *r, struct pm_cla
                 operation = v->probe_operation;
         required_keys = operation ? operation->required_keys : NULL;
 
-        if (r->body && r->http_status > 0 && !v->any_body) {
+        if (r->body && r->http_status > 0 && (!v->any_body || v->n_fields > 0 || required_keys)) {
                 body_read(v, r, success ? required_keys : NULL, &body);
-                if (success)
+                if (success && (!v->any_body || required_keys))
                         complaint = body_complaint(v, r, &body, required_keys, &json);
         }
 
@@ -166,7 +170,7 @@ void vendor_classify(const Vendor *v, const struct pm_response *r, struct pm_cla
                 complaint = rule->reason;
 
         find_request_id(v, r, &body, ret);
-        find_waits(r, ret);
+        find_waits(v, r, ret);
         if (ret->verdict == PM_OK) {
                 ret->scope = v->limit_scope;
                 return;

@@ -43,7 +43,8 @@ static const Vendor vendor = {
         .probe_operation = &operations[0],
 };
 
-static void classify(const struct pm_response *r, struct pm_classification *ret) {
+static void classify(const struct pm_provider *p _unused_, const struct pm_response *r,
+                     struct pm_classification *ret) {
         vendor_classify(&vendor, r, ret);
 }
 

@@ -67,7 +67,8 @@ static const struct { const char *value; enum pm_scope scope; } limits[] = {
         { "resource-specific", PM_SCOPE_OPERATION },
 };
 
-static void classify(const struct pm_response *r, struct pm_classification *ret) {
+static void classify(const struct pm_provider *p _unused_, const struct pm_response *r,
+                     struct pm_classification *ret) {
         vendor_classify(&vendor, r, ret);
 
         if (ret->verdict == PM_RATE_LIMIT_EXCEEDED)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any answer to any plugin is a verdict within bounds, and the same one again. The input: a byte each for the plugin,
- * the status, the operation and the flags; header lines "Name: value" up to an empty one; the body.
+ * the status, the operation and the flags; for the generic one options as lines "name: value" up to an empty one; header
+ * lines likewise; the body. Whatever options the generic one takes, the tables that it makes of them are whole.
  */
 #include "basic/macro.h"
+#include "daemon/core/provider.h"
 #include "daemon/providers/providers.h"
 
 #define HEADERS_MAX 32
@@ -11,6 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static Providers *providers;
+static const char *const names[] = { "google", "here", "mapbox", "samsara", "stripe", "generic" };
 
 static void check(bool condition) {
         if (!condition)
@@ -38,6 +41,29 @@ static char *read_headers(char *text, struct pm_header headers[HEADERS_MAX], siz
         return text;
 }
 
+static void ignore(void *userdata _unused_, const char *option _unused_, const char *message) {
+        check(message && message[0]);
+}
+
+/* NULL: they are wrong. *text moves behind them. */
+static const struct pm_provider *make_provider(const struct pm_provider *plugin, char **text) {
+        struct pm_header lines[HEADERS_MAX];
+        struct pm_option options[HEADERS_MAX];
+        const struct pm_provider *p;
+        size_t n;
+
+        *text = read_headers(*text, lines, &n);
+        for (size_t i = 0; i < n; i++) {
+                const char *value = lines[i].value ? lines[i].value : "";
+
+                options[i] = (struct pm_option) { lines[i].name, value + strspn(value, " ") };
+        }
+        p = plugin->create(options, n, ignore, NULL);
+        if (p)
+                check(!provider_check(p, plugin->name));
+        return p;
+}
+
 static void check_classification(const struct pm_classification *c) {
         check(c->verdict >= 0 && c->verdict < _PM_VERDICT_MAX && c->verdict != PM_PERFORMANCE_DEGRADATION);
         check(c->scope >= 0 && c->scope < _PM_SCOPE_MAX);
@@ -51,13 +77,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct pm_classification first, second;
         struct pm_header headers[HEADERS_MAX];
         _cleanup_free_ char *text = NULL;
-        const struct pm_provider *p;
+        const struct pm_provider *plugin, *p;
         size_t n_operations = 0;
+        char *rest;
 
         if (!providers) {
-                check(providers_load(PLUGINS, &providers) == 0 && providers_n(providers) == 5);
-                for (size_t i = 0; i < 5; i++)
-                        check(providers_get(providers, i)->provider);
+                check(providers_load(PLUGINS, &providers) == 0);
+                for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                        check(providers_find(providers, names[i]));
         }
         if (size < 4)
                 return 0;
@@ -66,7 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(text, data + 4, size - 4);
         text[size - 4] = 0;
 
-        p = providers_get(providers, data[0] % 5)->provider;
+        p = plugin = providers_find(providers, names[data[0] % ELEMENTSOF(names)]);
+        rest = text;
+        if (plugin->create)
+                p = make_provider(plugin, &rest);
+        if (!p)
+                return 0;
         while (p->operations[n_operations].name)
                 n_operations++;
         struct pm_response r = {
@@ -78,12 +110,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 .now_utc_ns = data[3] & 8 ? UINT64_C(1790000000000000000) : 0,
                 .headers = headers,
         };
-        r.body = read_headers(text, headers, &r.n_headers);
+        r.body = read_headers(rest, headers, &r.n_headers);
         r.body_size = r.body ? size - 4 - (size_t) (r.body - text) : 0;
 
         providers_classify(p, &r, _CALL_ERROR_INVALID, &first);
         check_classification(&first);
         providers_classify(p, &r, _CALL_ERROR_INVALID, &second);
         check(memcmp(&first, &second, sizeof(first)) == 0);
+        if (p != plugin)
+                plugin->destroy(p);
         return 0;
 }

@@ -24,7 +24,8 @@
 void nobody_defines_this(void);
 #endif
 
-static void classify(const struct pm_response *r, struct pm_classification *ret) {
+static void classify(const struct pm_provider *p, const struct pm_response *r, struct pm_classification *ret) {
+        (void) p;
 #ifdef UNRESOLVED
         nobody_defines_this();
 #endif
@@ -63,7 +64,7 @@ int pointsman_provider(void) {
         struct pm_response r = { .operation = operations };
         struct pm_classification c;
 
-        classify(&r, &c);
+        classify(NULL, &r, &c);
         return (int) c.verdict;
 }
 #else

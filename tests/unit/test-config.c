@@ -6,6 +6,7 @@
 
 #include "basic/macro.h"
 #include "daemon/config/config.h"
+#include "daemon/core/provider.h"
 #include "tests/unit/test.h"
 
 #define SOURCE TEST_DATA "/../../"
@@ -19,13 +20,50 @@ static char folder[64];
 /* ---- providers as the loader sees them ---- */
 
 static const struct pm_region regions[] = { { "eu", "https://api.eu.samsara.com", 50, 8 }, {} };
+static const struct pm_probe probe = { .method = "GET", .path = "/" };
+static const struct pm_operation operations[] = { {} };
+static unsigned made; /* by create() and not destroyed yet */
+
+static void classify(const struct pm_provider *p, const struct pm_response *r, struct pm_classification *ret) {}
+
+static const struct pm_provider *create(const struct pm_option *options, size_t n, pm_complain complain, void *userdata);
+
+static void destroy(const struct pm_provider *p) {
+        made--;
+        free((void *) p);
+}
+
 static const struct pm_provider providers[] = {
+        { .name = "generic", .title = "Generic", .version = "1", .documentation = "x", .url = "https://g.example",
+          .operations = operations, .probe = &probe, .classify = classify, .create = create, .destroy = destroy },
+        { .name = "homeless" },
         { .name = "stripe", .url = "https://api.stripe.com" },
         { .name = "samsara", .url = "https://api.samsara.com", .regions = regions },
         { .name = "mapbox", .url = "https://api.mapbox.com" },
         { .name = "google", .url = "https://maps.googleapis.com" },
         { .name = "here", .url = "https://router.hereapi.com" },
 };
+
+/* Takes any options but "bad" ones. */
+static const struct pm_provider *create(const struct pm_option *options, size_t n, pm_complain complain, void *userdata) {
+        struct pm_provider *p;
+        bool wrong = false;
+
+        for (size_t i = 0; i < n; i++) {
+                assert_string_not_equal(options[i].name, "probe");
+                if (strncmp(options[i].name, "bad", 3) == 0) {
+                        complain(userdata, options[i].name, "is bad; must be good");
+                        wrong = true;
+                }
+        }
+        if (wrong)
+                return NULL;
+        p = malloc(sizeof(*p));
+        assert_non_null(p);
+        *p = providers[0];
+        made++;
+        return p;
+}
 
 static const struct pm_provider *find(void *userdata, const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(providers); i++)
@@ -109,7 +147,7 @@ static void expect_complaints(const char *const *expected, size_t n) {
 static void write_node(const char *text) {
         char all[1024];
 
-        snprintf(all, sizeof(all), "services = { s = { nodes = { n = { provider = \"here\"; %s }; }; }; };\n", text);
+        snprintf(all, sizeof(all), "services = { s = { nodes = { n = { provider = \"generic\"; %s }; }; }; };\n", text);
         write_file("main.conf", all);
 }
 
@@ -679,7 +717,7 @@ static void differences_are_named(void **state) {
         write_file("main.conf", "services = {\n"
                    "gone = { nodes = { x = { provider = \"here\"; }; }; };\n"
                    "maps = { cost_constraints = { max_cost_per_hour = 20; };\n"
-                   "  nodes = { here = { provider = \"here\"; weight = 10; options = { a = \"1\"; b = \"2\"; }; };\n"
+                   "  nodes = { here = { provider = \"generic\"; weight = 10; options = { a = \"1\"; b = \"2\"; }; };\n"
                    "    google = { provider = \"google\"; }; mapbox = { provider = \"mapbox\"; }; }; };\n};");
         Config *before = load_good();
         assert_int_equal(settings_diff(&before->settings, &before->settings, note_change, &changes), 0);
@@ -689,7 +727,7 @@ static void differences_are_named(void **state) {
                    "added = { nodes = { x = { provider = \"here\"; }; y = { provider = \"here\"; }; }; };\n"
                    "maps = { strategy = \"COST_OPTIMIZED\"; budget = { total = 5; period = \"daily\"; };\n"
                    "  nodes = { mapbox = { provider = \"mapbox\"; price_tiers = ( { up_to = 100; price = 0; }, { price = 0.002; } ); };\n"
-                   "    here = { provider = \"here\"; weight = 20; options = { b = \"3\"; c = \"4\"; }; }; tomtom = { provider = \"stripe\"; }; }; };\n};");
+                   "    here = { provider = \"generic\"; weight = 20; options = { b = \"3\"; c = \"4\"; }; }; tomtom = { provider = \"stripe\"; }; }; };\n};");
         Config *after = load_good();
         assert_int_equal(settings_diff(&before->settings, &after->settings, note_change, &changes), 13);
         assert_string_equal(changes.text,
@@ -708,6 +746,66 @@ static void differences_are_named(void **state) {
                             "services.maps.nodes.tomtom: (none) -> stripe\n");
         config_free(before);
         config_free(after);
+}
+
+/* The provider is the judge of its options; each mistake is said with its line. */
+static void options_are_the_providers_own(void **state) {
+        static const char text[] =
+                "services = { s = { nodes = {\n"
+                "a = { provider = \"generic\"; options = {\n"
+                "  bad_one = \"1\";\n"
+                "  good = \"2\";\n"
+                "  bad_two = \"3\"; }; };\n"
+                "b = { provider = \"homeless\"; options = { probe = \"authenticated\"; }; };\n"
+                "c = { provider = \"here\"; options = { colour = \"red\";\n"
+                "  probe = \"always\"; }; };\n"
+                "d = { provider = \"nobody\"; options = { whatever = \"x\"; }; };\n"
+                "}; }; };";
+        static const char *const says[] = {
+                ":3: services.s.nodes.a.options.bad_one is bad; must be good",
+                ":5: services.s.nodes.a.options.bad_two is bad; must be good",
+                ":6: services.s.nodes.b.url is missing; the provider homeless has none of its own",
+                ":6: services.s.nodes.b.options.probe is authenticated; the provider has no such probe",
+                ":7: services.s.nodes.c.options.colour is unknown; this provider has no option but probe",
+                ":8: services.s.nodes.c.options.probe must be keyless or authenticated",
+                ":9: warning: services.s.nodes.d.provider is \"nobody\", which is not loaded; the node is not used until it is",
+        };
+        ConfigErrors errors;
+        char line[512];
+        Config *c;
+
+        write_file("main.conf", text);
+        assert_int_equal(load(&c, &errors), -EINVAL);
+        assert_int_equal(errors.n, ELEMENTSOF(says));
+        for (size_t i = 0; i < ELEMENTSOF(says); i++) {
+                config_error_format(&errors.errors[i], line, sizeof(line));
+                assert_string_equal(strchr(line, ':'), says[i]);
+        }
+        config_errors_done(&errors);
+        assert_int_equal(made, 0);
+}
+
+static void what_is_made_of_options_lives_as_long_as_the_settings(void **state) {
+        ServiceSettings copy;
+
+        write_file("main.conf", "services = { s = { nodes = {\n"
+                   "a = { provider = \"generic\"; url = \"https://a.example\"; options = { x = \"1\"; }; };\n"
+                   "b = { provider = \"generic\"; url = \"https://b.example\"; options = { x = \"1\"; }; };\n"
+                   "c = { provider = \"generic\"; url = \"https://c.example\"; options = { x = \"2\"; }; };\n"
+                   "d = { provider = \"here\"; };\n}; }; };");
+        Config *c = load_good();
+        const NodeSettings *n = c->settings.services[0].nodes;
+
+        assert_int_equal(made, 2); /* what two nodes say alike is made once */
+        assert_ptr_equal(n[0].provider, n[1].provider);
+        assert_ptr_not_equal(n[0].provider, n[2].provider);
+        assert_ptr_equal(n[3].provider, find(NULL, "here"));
+        assert_int_equal(service_settings_copy(c->settings.services, &copy), 0);
+        config_free(c);
+        assert_int_equal(made, 2);
+        assert_string_equal(copy.nodes[2].provider->name, "generic");
+        service_settings_done(&copy);
+        assert_int_equal(made, 0);
 }
 
 static void copies_are_deep(void **state) {
@@ -771,7 +869,8 @@ int main(void) {
                 TEST(price_tiers_options_and_lists), TEST(regions_bring_place_and_url), TEST(later_files_replace_setting_by_setting),
                 TEST(one_mistake_each), TEST(syntax), TEST(all_mistakes_of_all_files_at_once), TEST(files_that_are_none),
                 TEST(a_missing_provider_is_a_warning), TEST(numbers_of_services_and_nodes_have_limits),
-                TEST(a_damaged_file_is_an_answer), TEST(differences_are_named), TEST(copies_are_deep),
+                TEST(a_damaged_file_is_an_answer), TEST(differences_are_named),
+                TEST(options_are_the_providers_own), TEST(what_is_made_of_options_lives_as_long_as_the_settings), TEST(copies_are_deep),
                 TEST(settings_from_elsewhere_are_checked_too),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,16 +5,28 @@
 
 #include "basic/macro.h"
 #include "basic/units.h"
+#include "daemon/config/config.h"
 #include "daemon/providers/providers.h"
 #include "tests/unit/test.h"
 
+#define EXAMPLES TEST_DATA "/../../etc/examples/"
+
+static const char *const example_files[] = { EXAMPLES "messaging.conf", EXAMPLES "mail.conf" };
+
 static Providers *providers;
+static Config *examples[ELEMENTSOF(example_files)];
+
+static const struct pm_provider *find(void *userdata, const char *name) {
+        return providers_find(userdata, name);
+}
 
 static int load(void **state) {
         return providers_load(PLUGINS, &providers);
 }
 
 static int unload(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(examples); i++)
+                config_free(examples[i]);
         providers = providers_free(providers);
         return 0;
 }
@@ -42,9 +54,28 @@ static uint64_t seconds(json_t *v) {
         return (uint64_t) llround(json_number_value(v) * 1e9);
 }
 
+/* "sms/courier" in any of the examples */
+static const NodeSettings *find_node(const char *name) {
+        char full[2 * NODE_NAME_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(examples); i++)
+                for (size_t k = 0; k < examples[i]->settings.n_services; k++) {
+                        const ServiceSettings *s = examples[i]->settings.services + k;
+
+                        for (size_t n = 0; n < s->n_nodes; n++) {
+                                snprintf(full, sizeof(full), "%s/%s", s->name, s->nodes[n].id);
+                                if (streq(full, name))
+                                        return s->nodes + n;
+                        }
+                }
+        return NULL;
+}
+
 /* Says how a line went wrong; 0: it did not. */
 static int check_line(json_t *c, unsigned line) {
-        const struct pm_provider *p = providers_find(providers, json_string_value(json_object_get(c, "provider")));
+        json_t *node = json_object_get(c, "node");
+        const struct pm_provider *p = node ? find_node(json_string_value(node))->provider
+                                           : providers_find(providers, json_string_value(json_object_get(c, "provider")));
         const char *operation = json_string_value(json_object_get(c, "operation")), *text;
         json_t *body = json_object_get(c, "body"), *v;
         struct pm_header headers[HEADERS_MAX];
@@ -124,8 +155,154 @@ static void own_cases(void **state) {
         check_file(TEST_DATA "/provider_cases.jsonl", 450);
 }
 
-static void all_five_are_loaded(void **state) {
-        static const char *const names[] = { "google", "here", "mapbox", "samsara", "stripe" };
+/* Each is a configuration without a mistake, whose nodes are all used. */
+static void examples_of_the_generic_provider(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(examples); i++) {
+                ConfigErrors errors;
+                char text[512];
+                int r = config_load(example_files[i], find, providers, &examples[i], &errors);
+
+                if (errors.n > 0) {
+                        config_error_format(&errors.errors[0], text, sizeof(text));
+                        fail_msg("%s", text);
+                }
+                assert_int_equal(r, 0);
+                config_errors_done(&errors);
+        }
+        check_file(TEST_DATA "/generic_cases.jsonl", 50);
+}
+
+static void what_the_examples_say_of_probes_and_prices(void **state) {
+        const struct pm_provider *courier = find_node("sms/courier")->provider, *pigeon = find_node("sms/pigeon")->provider;
+        const struct pm_operation *o = provider_operation(courier, "send_sms");
+
+        assert_string_equal(courier->name, "generic");
+        assert_string_equal(courier->probe->path, "/health");
+        assert_string_equal(courier->probe->headers[0].name, "Accept");
+        assert_null(courier->probe->headers[1].name);
+        assert_string_equal(courier->authenticated_probe->path, "/v1/account");
+        assert_string_equal(courier->authenticated_probe->headers[0].value, "Bearer {credential}");
+        assert_string_equal(courier->authenticated_probe->headers[1].value, "application/json");
+        assert_string_equal(pigeon->probe->path, "/status");
+        assert_string_equal(pigeon->authenticated_probe->path, "/status?api_key={credential}");
+
+        assert_string_equal(o->unit, "segment");
+        assert_int_equal(o->price, 7500);
+        assert_int_equal(o->free_units, 100);
+        assert_false(o->idempotent);
+        assert_true(provider_operation(courier, "lookup")->idempotent);
+        assert_int_equal(provider_operation(pigeon, "send_sms")->price, -1);
+        /* What two nodes say alike is made once. */
+        assert_ptr_equal(find_node("mail/us")->provider, find_node("mail/eu")->provider);
+}
+
+/* ---- options that are wrong ---- */
+
+typedef struct Mistakes {
+        char text[1024];
+} Mistakes;
+
+static void note(void *userdata, const char *option, const char *message) {
+        Mistakes *m = userdata;
+        size_t n = strlen(m->text);
+
+        snprintf(m->text + n, sizeof(m->text) - n, "%s%s %s", n > 0 ? "\n" : "", option ? option : "-", message);
+}
+
+static void wrong_options_are_named(void **state) {
+        static const struct { const char *name, *value, *says; } cases[] = {
+                { "rule_a", "429", "rule_a lacks ->; must be like: 4xx /error/code = quota -> budget_exhausted" },
+                { "rule_a", "-> ok", "rule_a must begin with a status: 429, 4xx or 500-504" },
+                { "rule_a", "199 -> ok", "rule_a must begin with a status: 429, 4xx or 500-504" },
+                { "rule_a", "504-500 -> ok", "rule_a must begin with a status: 429, 4xx or 500-504" },
+                { "rule_a", "4xxx -> ok", "rule_a must begin with a status: 429, 4xx or 500-504" },
+                { "rule_a", "400 code = 1 -> ok", "rule_a has code where a JSON pointer like /error/code must be" },
+                { "rule_a", "400 /a~2 = 1 -> ok", "rule_a has ~ in a JSON pointer; must be written ~0, and / in a name ~1" },
+                { "rule_a", "400 /1/2/3/4/5/6/7/8/9 -> ok", "rule_a has a JSON pointer of more than 8 parts" },
+                { "rule_a", "400 /a == 1 -> ok",
+                  "rule_a has == behind the JSON pointer; must be = (is), ^= (begins with) or ~= (contains)" },
+                { "rule_a", "400 /a = -> ok", "rule_a lacks the value behind =" },
+                { "rule_a", "400 -> fine",
+                  "rule_a must say behind -> what it means: ok, client_error, service_unavailable, rate_limit_exceeded, "
+                  "authentication_failure, network_issue, data_corruption or budget_exhausted" },
+                { "rule_a", "400 -> not_sent",
+                  "rule_a must say behind -> what it means: ok, client_error, service_unavailable, rate_limit_exceeded, "
+                  "authentication_failure, network_issue, data_corruption or budget_exhausted" },
+                { "rule_a", "400 -> ok everywhere",
+                  "rule_a has everywhere; must be node, operation or account, and retryable or final" },
+                { "rule_a", "400 -> client_error:", "rule_a has a reason behind : that is not 1 to 80 bytes long" },
+                { "operation_A", "GET /", "operation_A must have a name of a-z 0-9 _ behind operation_" },
+                { "operation_a", "get /", "operation_a must begin with an HTTP method and a path, like GET /v1/status" },
+                { "operation_a", "GET", "operation_a must begin with an HTTP method and a path, like GET /v1/status" },
+                { "operation_a", "GET / price=-1", "operation_a has price=-1; must be 0 to 1000000000 (dollars a unit)" },
+                { "operation_a", "GET / price=1e99", "operation_a has price=1e99; must be 0 to 1000000000 (dollars a unit)" },
+                { "operation_a", "GET / free=0.5", "operation_a has free=0.5; must be a whole number (units a calendar month)" },
+                { "operation_a", "GET / keys=a,,b",
+                  "operation_a must have 1 to 16 names with commas between them behind keys=" },
+                { "operation_a", "GET / cheap",
+                  "operation_a has cheap; must be unit=NAME, price=DOLLARS, free=UNITS, keys=NAME,NAME or idempotent" },
+                { "auth_header", "Authorization: Bearer sk_live_x",
+                  "auth_header must hold {credential} where the prober puts the secret, and never the secret itself" },
+                { "auth_header", "{credential}", "auth_header must be a header, like Accept: application/json" },
+                { "auth_query", "key=1", "auth_query must hold {credential} where the prober puts the secret, and never the secret itself" },
+                { "keyless_probe", "GET /?k={credential}", "keyless_probe must not hold {credential}; the authenticated_probe may" },
+                { "keyless_probe", "GET / cheap", "keyless_probe has more behind the path than the word billed" },
+                { "authenticated_probe", "GET /",
+                  "authenticated_probe shows no credential; auth_header or auth_query says where it goes" },
+                { "header_a", "A b: c", "header_a must be a header, like Accept: application/json" },
+                { "header_a", "A: {credential}", "header_a must not hold {credential}; auth_header may" },
+                { "body", "xml", "body must be json or any" },
+                { "limit_scope", "world", "limit_scope must be node, operation or account" },
+                { "limit_reset", "", "limit_reset must be the name of a header" },
+                { "code", "/a /b /c /d", "code must have at most 3 JSON pointers" },
+                { "code", "", "code must have a JSON pointer, like /error/code" },
+        };
+        const struct pm_provider *generic = providers_find(providers, "generic");
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct pm_option option = { cases[i].name, cases[i].value };
+                Mistakes m = {};
+
+                if (generic->create(&option, 1, note, &m))
+                        fail_msg("%s = %s is taken", cases[i].name, cases[i].value);
+                assert_string_equal(m.text, cases[i].says);
+        }
+}
+
+static void many_options_at_once(void **state) {
+        struct pm_option options[100];
+        const struct pm_provider *generic = providers_find(providers, "generic"), *made;
+        char values[ELEMENTSOF(options)][64];
+        Mistakes m = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                snprintf(values[i], sizeof(values[i]), "4%02zu /a/%zu = x -> ok", i, i % 20);
+                options[i] = (struct pm_option) { "rule_x", values[i] };
+        }
+        made = generic->create(options, 15, note, &m);
+        assert_non_null(made);
+        generic->destroy(made);
+        made = generic->create(options, 0, note, &m);
+        assert_non_null(made);
+        generic->destroy(made);
+        assert_string_equal(m.text, "");
+
+        assert_null(generic->create(options, 16, note, &m));
+        assert_string_equal(m.text, "rule_x is one JSON pointer too many; all options together may have 15");
+        m.text[0] = 0;
+        assert_null(generic->create(options, ELEMENTSOF(options), note, &m));
+        assert_string_equal(m.text, "- has 100 rules; must have at most 64");
+        m.text[0] = 0;
+        options[0] = (struct pm_option) { "colour", "red" };
+        options[1] = (struct pm_option) { "body", "xml" };
+        assert_null(generic->create(options, 2, note, &m));
+        assert_string_equal(m.text, "body must be json or any\ncolour is unknown; allowed here: keyless_probe, authenticated_probe, "
+                            "auth_header, auth_query, header_*, operation_*, rule_*, code, body, request_id, limit_scope, "
+                            "limit_remaining, limit_reset, retry_after");
+}
+
+static void all_six_are_loaded(void **state) {
+        static const char *const names[] = { "generic", "google", "here", "mapbox", "samsara", "stripe" };
 
         assert_int_equal(providers_n(providers), ELEMENTSOF(names));
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
@@ -234,7 +411,11 @@ static void every_beginning_of_a_success(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(all_five_are_loaded),
+                cmocka_unit_test(all_six_are_loaded),
+                cmocka_unit_test(examples_of_the_generic_provider),
+                cmocka_unit_test(what_the_examples_say_of_probes_and_prices),
+                cmocka_unit_test(wrong_options_are_named),
+                cmocka_unit_test(many_options_at_once),
                 cmocka_unit_test(vendors_samples),
                 cmocka_unit_test(own_cases),
                 cmocka_unit_test(hostile_bodies),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <math.h>
 
 #include "basic/macro.h"
-#include "basic/units.h"
-#include "daemon/providers/tables.h"
+#include "daemon/core/provider.h"
 
 /* Far above what any vendor needs; a table without its end is found by this or crashes, which nothing can prevent. */
 #define TABLE_MAX 256
@@ -134,10 +134,12 @@ static bool check_all(const struct pm_provider *p, Complaint *c) {
                 return complain(c, NULL, NULL, "version must not be empty");
         if (!is_text(p->documentation))
                 return complain(c, NULL, NULL, "documentation must say where the rules come from");
-        if (!is_url(p->url))
-                return complain(c, NULL, NULL, "url must begin with https://");
+        if (p->url && !is_url(p->url))
+                return complain(c, NULL, NULL, "url must begin with https://, or be NULL");
         if (!p->classify)
                 return complain(c, NULL, NULL, "classify must be a function");
+        if (!p->create != !p->destroy)
+                return complain(c, NULL, NULL, "create and destroy must both be functions or both be NULL");
         if (!p->probe)
                 return complain(c, NULL, NULL, "probe must not be NULL");
         return check_probe(p->probe, "probe", false, c) &&
@@ -161,4 +163,57 @@ char *provider_check(const struct pm_provider *p, const char *file) {
         else
                 return NULL;
         return k < 0 ? strdup("there is not enough memory to say what is wrong with it") : text;
+}
+
+/* ---- instances ---- */
+
+/* Notes whether the plugin said anything. */
+typedef struct Listener {
+        pm_complain complain;
+        void *userdata;
+        bool heard;
+} Listener;
+
+static void hear(void *userdata, const char *option, const char *message) {
+        Listener *l = userdata;
+
+        l->heard = true;
+        l->complain(l->userdata, option, message);
+}
+
+int provider_instance_new(const struct pm_provider *plugin, const struct pm_option *options, size_t n,
+                          pm_complain complain_to, void *userdata, ProviderInstance **ret) {
+        Listener l = { complain_to, userdata, false };
+        ProviderInstance *i = calloc(1, sizeof(*i));
+        _cleanup_free_ char *wrong = NULL;
+
+        if (!i)
+                return -ENOMEM;
+        *i = (ProviderInstance) { .plugin = plugin, .n_refs = 1 };
+        i->provider = plugin->create(options, n, hear, &l);
+        if (i->provider)
+                wrong = provider_check(i->provider, plugin->name);
+        if (wrong)
+                hear(&l, NULL, wrong);
+        if (!i->provider || l.heard) {
+                provider_instance_unref(i);
+                return l.heard ? -EINVAL : -ENOMEM;
+        }
+        *ret = i;
+        return 0;
+}
+
+ProviderInstance *provider_instance_ref(ProviderInstance *i) {
+        if (i)
+                i->n_refs++;
+        return i;
+}
+
+ProviderInstance *provider_instance_unref(ProviderInstance *i) {
+        if (!i || --i->n_refs > 0)
+                return NULL;
+        if (i->provider)
+                i->plugin->destroy(i->provider);
+        free(i);
+        return NULL;
 }
