@@ -59,3 +59,9 @@ tests_unit_test_core_analytics_SOURCES = tests/unit/test-core-analytics.c
 tests_unit_test_core_analytics_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_analytics_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_analytics_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-doubt
+tests_unit_test_core_doubt_SOURCES = tests/unit/test-core-doubt.c
+tests_unit_test_core_doubt_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_doubt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_doubt_LDADD = tests/unit/libcore.la

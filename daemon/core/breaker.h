@@ -10,6 +10,7 @@
 #include "daemon/core/types.h"
 
 #define BREAKER_RUN 5                 /* consecutive failures that open it */
+#define BREAKER_DOUBT_RUN 2           /* consecutive failures from which it is doubted; see filter.c */
 #define BREAKER_PERMITS 3             /* trials at a time while half-open, and successes that close it */
 #define BREAKER_OPEN_MAX_NS (300 * NSEC_PER_SEC)
 #define BREAKER_JITTER 0.1

@@ -7,6 +7,14 @@
 /* A locked circuit comes after all others: time alone does not mend a refused credential. */
 #define LOCKED_NS WAIT_MAX_NS
 
+/* A node is in doubt that has been asked so often and not been heard of for so many times as long as it usually takes. */
+#define DOUBT_UNHEARD 5
+#define DOUBT_FACTOR 4
+#define DOUBT_MIN_NS (500 * NSEC_PER_MSEC)
+#define DOUBT_UNKNOWN_NS (5 * NSEC_PER_SEC)
+/* So long a half-open node's first probe is waited for. */
+#define PROBE_PATIENCE_NS (5 * NSEC_PER_SEC)
+
 const char *skip_reason(Skip skip) {
         static const char *const reasons[_SKIP_MAX] = {
                 [SKIP_DISABLED] = "disabled",
@@ -21,6 +29,7 @@ const char *skip_reason(Skip skip) {
                 [SKIP_CEILING] = "over the emergency cost tier",
                 [SKIP_BUDGET] = "over the budget",
                 [SKIP_TIER] = "over the cost tier",
+                [SKIP_DOUBTED] = "in doubt, waiting for an answer",
                 [SKIP_WARMING] = "warming up",
                 [SKIP_STANDBY] = "standby (weight 0)",
         };
@@ -74,6 +83,17 @@ static Skip check_cost(Filter *f, Money cost) {
         return SKIP_NOT;
 }
 
+/*
+ * Two failures in a row, or calls that nobody hears of, are no proof, but reason enough to send it no more than one call at a
+ * time until one comes back. A node that hangs is found out so long before its callers lose patience.
+ */
+static bool is_doubted(const NodeHot *h, uint64_t now_ns) {
+        uint64_t patience = h->answer_ns > 0 ? MAX((uint64_t) (DOUBT_FACTOR * h->answer_ns), DOUBT_MIN_NS) : DOUBT_UNKNOWN_NS;
+        bool silent = h->unheard >= DOUBT_UNHEARD && now_ns - h->unheard_ns > patience;
+
+        return (silent || h->breaker.run >= BREAKER_DOUBT_RUN) && now_ns - h->asked_ns < patience;
+}
+
 static Skip check_state(Filter *f, uint32_t i, NodeHot *h) {
         if (h->admin != ADMIN_ENABLED && !(h->admin == ADMIN_DRAINING && f->service->overrides->drained_too))
                 return h->admin == ADMIN_DRAINING ? SKIP_DRAINING : SKIP_DISABLED;
@@ -95,7 +115,9 @@ static Skip check_state(Filter *f, uint32_t i, NodeHot *h) {
                 if (n->operations[filter_operation(f, n)].cooldown_ns > f->now_ns)
                         return SKIP_OPERATION_COOLING;
         }
-        return h->breaker.circuit == CIRCUIT_HALF_OPEN ? SKIP_TRIAL : SKIP_NOT;
+        if (h->breaker.circuit == CIRCUIT_HALF_OPEN)
+                return SKIP_TRIAL;
+        return is_doubted(h, f->now_ns) ? SKIP_DOUBTED : SKIP_NOT;
 }
 
 static void take(Filter *f, uint32_t i, Money cost) {
@@ -111,6 +133,22 @@ static void take_skipped(Filter *f, Skip skip) {
                         f->router->scratch_reason[i] = SKIP_NOT;
                         take(f, i, filter_cost(f, f->service->nodes[i]));
                 }
+}
+
+/* Their cost was not looked at yet. */
+static void take_doubted(Filter *f) {
+        for (uint32_t i = 0; i < f->service->n; i++) {
+                Money cost;
+
+                if (f->router->scratch_reason[i] != SKIP_DOUBTED)
+                        continue;
+                cost = filter_cost(f, f->service->nodes[i]);
+                f->router->scratch_reason[i] = (uint8_t) check_cost(f, cost);
+                f->skipped[SKIP_DOUBTED]--;
+                f->skipped[f->router->scratch_reason[i]]++;
+                if (f->router->scratch_reason[i] == SKIP_NOT)
+                        take(f, i, cost);
+        }
 }
 
 static void set_tier(Filter *f, CostTier tier) {
@@ -163,6 +201,8 @@ void filter_run(Filter *f) {
                 if (skip == SKIP_NOT)
                         take(f, i, cost);
         }
+        if (f->n == 0 && f->skipped[SKIP_DOUBTED] > 0)
+                take_doubted(f);
         if (f->n == 0 && f->skipped[SKIP_WARMING] > 0)
                 take_skipped(f, SKIP_WARMING);
         if (f->n == 0 && f->skipped[SKIP_STANDBY] > 0)
@@ -181,14 +221,19 @@ bool filter_is_idempotent(Filter *f, const Node *n) {
         return op && op->idempotent;
 }
 
+static bool awaits_probe(const Breaker *b, uint64_t now_ns) {
+        return b->successes == 0 && now_ns - b->since_ns < PROBE_PATIENCE_NS;
+}
+
 uint32_t filter_trial(Filter *f) {
         for (uint32_t i = 0; i < f->service->n && f->skipped[SKIP_TRIAL] > 0; i++) {
                 Node *n = f->service->nodes[i];
 
                 if (f->router->scratch_reason[i] != SKIP_TRIAL || f->service->hot[i].breaker.permits == 0)
                         continue;
-                /* What must not be done twice is no trial, as long as probes can do it. */
-                if (!filter_is_idempotent(f, n) && node_is_probed(f->router, n) && f->n > 0)
+                /* What must not be done twice is no trial, as long as probes can do it; and a probe goes first in any case. */
+                if (node_is_probed(f->router, n) && f->n > 0 &&
+                    (!filter_is_idempotent(f, n) || awaits_probe(&f->service->hot[i].breaker, f->now_ns)))
                         continue;
                 if (check_cost(f, filter_cost(f, n)) == SKIP_NOT)
                         return i;

@@ -18,6 +18,7 @@ typedef enum Skip {
         SKIP_CEILING,
         SKIP_BUDGET,
         SKIP_TIER,    /* above the ceiling of the blended price */
+        SKIP_DOUBTED, /* it fails or does not answer: left out this time; taken if nothing else is left */
         SKIP_WARMING, /* left out this time; taken if nothing else is left */
         SKIP_STANDBY, /* weight 0: taken if nothing else is left */
         _SKIP_MAX,

@@ -11,6 +11,7 @@
 #define QUOTA_NS NSEC_PER_MINUTE
 #define FORBIDDEN_NS NSEC_PER_MINUTE
 #define LIMITED_DOUBLINGS_MAX 6
+#define PROOF_NS NSEC_PER_SEC
 #define SLOW_TOLD_NS NSEC_PER_MINUTE
 
 static void cool(Node *n, uint32_t operation, uint64_t until_ns) {
@@ -116,6 +117,12 @@ static void learn_latency(Node *n, const Observation *o, uint64_t now_ns) {
                 latency_failure(&n->latency, o->latency_ns, 0, now_ns);
 }
 
+/* A doubted node gets hardly any calls that could fail: probes are to find out, one at a time. */
+static void ask_for_proof(Router *r, Node *n, uint64_t now_ns) {
+        if (node_is_probed(r, n) && n->probe_id == 0 && now_ns - n->probed_ns >= PROOF_NS)
+                probe_soon(r, n, 0, now_ns);
+}
+
 /* A failure of a closed circuit: is it one too many? */
 static void judge(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         double threshold = service_threshold(n->service);
@@ -130,6 +137,8 @@ static void judge(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
                 circuit_open(r, n, why, o->verdict, now_ns);
                 return;
         }
+        if (b->run >= BREAKER_DOUBT_RUN)
+                ask_for_proof(r, n, now_ns);
         calls = window_sum(&n->window, WINDOW_CALLS, BREAKER_WINDOW_SECONDS, now_ns);
         failures = window_sum(&n->window, WINDOW_FAILURES, BREAKER_WINDOW_SECONDS, now_ns);
         slow = window_sum(&n->window, WINDOW_SLOW, BREAKER_WINDOW_SECONDS, now_ns);
@@ -147,7 +156,8 @@ static void learn_success(Router *r, Node *n, const Observation *o, uint64_t now
         Breaker *b = &node_hot(n)->breaker;
 
         if (b->circuit == CIRCUIT_CLOSED) {
-                b->run = 0;
+                if (!o->probe) /* a status page that answers does not make up for calls that fail */
+                        b->run = 0;
                 return;
         }
         if (b->circuit == CIRCUIT_OPEN) {

@@ -33,6 +33,9 @@ typedef struct NodeHot {
         int32_t wrr_effective;   /* hundredths of weight */
         uint32_t weight;
         uint32_t in_flight;
+        uint32_t unheard;        /* decisions since anything was last heard of it */
+        uint64_t unheard_ns;     /* the first of them */
+        uint64_t asked_ns;       /* the last one */
         float prior;             /* expected success, as configured */
         float success;           /* of the next call, 0..1. Derived */
         float score;             /* health, 0..100. Derived */

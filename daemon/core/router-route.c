@@ -120,6 +120,9 @@ static Lease *promise(Filter *f, Node *n, Money cost, const RouteRequest *q) {
         n->used += f->units;
         n->operations[operation].used += f->units;
         h->in_flight++;
+        h->asked_ns = f->now_ns;
+        if (h->unheard++ == 0)
+                h->unheard_ns = f->now_ns;
         budget_reserve(&s->budget, cost);
         r->counters.reserved = money_add(r->counters.reserved, cost);
         r->counters.outstanding = money_add(r->counters.outstanding, cost);

@@ -96,6 +96,8 @@ Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
         Money cost = settle_money(r, lease, n, o);
 
         h->in_flight--;
+        if (o->verdict != PM_NOT_SENT && o->verdict != PM_UNKNOWN)
+                h->unheard = 0;
         record(r, n, lease, o, cost);
         if (lease->permit && h->breaker.circuit == CIRCUIT_HALF_OPEN && lease->generation == h->breaker.generation)
                 h->breaker.permits++;
