@@ -29,6 +29,18 @@ static void add_outage(Measure *m, const Fault *f) {
         m->outages[m->n_outages++] = (Outage) { f->node, f->from_ns, to, 0, 0, NAN, NAN };
 }
 
+/* What grows together is one. */
+static void add_ramp(Measure *m, const Fault *f) {
+        uint64_t to = MIN(f->to_ns, m->trace->duration_ns);
+
+        for (uint32_t i = 0; i < m->n_ramps; i++)
+                if (m->ramps[i].node == f->node && m->ramps[i].to_ns > f->from_ns) {
+                        m->ramps[i].to_ns = MAX(m->ramps[i].to_ns, to);
+                        return;
+                }
+        m->ramps[m->n_ramps++] = (Ramp) { f->node, f->from_ns, to, NAN, INFINITY };
+}
+
 static int allocate(Measure *m) {
         const Trace *t = m->trace;
 
@@ -45,6 +57,7 @@ static int allocate(Measure *m) {
         for (size_t i = 0; i < t->settings.n_services; i++) {
                 ServiceMeasure *s = &m->services[i];
 
+                s->brier = s->brier_base = NAN;
                 s->ok_series = calloc(m->n_buckets, sizeof(uint32_t));
                 s->lost_series = calloc(m->n_buckets, sizeof(uint32_t));
                 s->cost_series = calloc(m->n_buckets, sizeof(Money));
@@ -74,7 +87,7 @@ int measure_new(Measure **ret, const Trace *trace, const World *world) {
                 if (is_outage(f))
                         add_outage(m, f);
                 if (f->ramp)
-                        m->ramps[m->n_ramps++] = (Ramp) { f->node, f->from_ns, MIN(f->to_ns, trace->duration_ns), NAN, INFINITY };
+                        add_ramp(m, f);
         }
         *ret = m;
         return 0;

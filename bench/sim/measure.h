@@ -37,6 +37,7 @@ typedef struct ServiceMeasure {
         Money cost;
         double latency_ns;       /* sum over successful calls, from the first attempt on */
         uint32_t latencies[MEASURE_LATENCIES];
+        double brier, brier_base; /* squared error of the failure forecasts, and of always saying the base rate; NAN: none */
         uint32_t flaps;          /* a node taken out for no reason */
         Money spent_hour, spent_period, overshoot; /* overshoot: the worst over any cap */
         uint64_t hour_end_ns, period_end_ns;

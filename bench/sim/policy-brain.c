@@ -230,7 +230,18 @@ static int brain_price_changed(Policy *p, uint32_t node, Money price, uint64_t n
         return router_apply(b->router, &b->settings, START_NS + now_ns);
 }
 
+static void brain_finished(Policy *p, uint64_t now_ns) {
+        Brain *b = (Brain *) p;
+        ServiceTotals t;
+
+        for (size_t i = 0; i < b->settings.n_services; i++) {
+                service_totals(b->router, router_service(b->router, i), START_NS + now_ns, &t);
+                b->context.measure->services[i].brier = t.forecast_brier;
+                b->context.measure->services[i].brier_base = t.forecast_brier_base;
+        }
+}
+
 const PolicyType policy_brain = {
         .name = "pointsman", .doc = "the brain of pointsmand", .new = brain_new, .free = brain_free, .choose = brain_choose,
-        .answered = brain_answered, .tick = brain_tick, .probed = brain_probed, .price_changed = brain_price_changed,
+        .answered = brain_answered, .tick = brain_tick, .finished = brain_finished, .probed = brain_probed, .price_changed = brain_price_changed,
 };

@@ -49,6 +49,8 @@ typedef struct PolicyType {
         uint64_t (*tick)(Policy *p, uint64_t now_ns);
         /* Optional. */
         void (*probed)(Policy *p, uint64_t id, const Answer *a, uint64_t now_ns);
+        /* Optional. The run is over. */
+        void (*finished)(Policy *p, uint64_t now_ns);
         int (*price_changed)(Policy *p, uint32_t node, Money price, uint64_t now_ns);
 } PolicyType;
 

@@ -116,6 +116,10 @@ void json_row(const Row *r) {
         json_number("flapsPerHour", f->flaps_per_hour);
         printf(",\"overshootMicro\":%lld", (long long) f->overshoot);
         json_number("regret", r->regret);
+        if (r->type == &policy_brain) {
+                json_number("forecastBrier", c->brier);
+                json_number("forecastBrierBase", c->brier_base);
+        }
         json_ramps(r);
         printf(",\"scenarios\":[");
         for (int i = 0; i < _SCENARIO_TYPE_MAX; i++)

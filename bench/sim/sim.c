@@ -265,6 +265,8 @@ int sim_run(Measure **ret, const Trace *trace, const PolicyType *type, Strategy 
         r = start(&s, type, strategy, seed);
         if (r >= 0) {
                 loop(&s);
+                if (type->finished)
+                        type->finished(s.policy, trace->duration_ns);
                 r = s.error;
         }
         clock_gettime(CLOCK_MONOTONIC, &to);

@@ -224,6 +224,30 @@ static void test_geographic_proximity(void **state) {
         core_done(&c);
 }
 
+/* What nobody has asked lately has only the map to speak for it, and the map knows nothing of what comes on top everywhere. */
+static void test_geographic_proximity_stays_with_the_nearest(void **state) {
+        RouteRequest q = core_request();
+        unsigned near = 0;
+        Core c;
+
+        q.latitude = 48.9;
+        q.longitude = 2.4;
+        core_init(&c, GEOGRAPHIC_PROXIMITY, NULL, 2);
+        core_service(&c)->nodes[0].latitude = 48.9;
+        core_service(&c)->nodes[0].longitude = 2.4;
+        core_service(&c)->nodes[1].latitude = 50.1;
+        core_service(&c)->nodes[1].longitude = 8.7;
+        core_apply(&c);
+        for (int i = 0; i < 1000; i++) {
+                assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+                near += streq(c.d.node, "s/a");
+                assert_int_equal(core_report(&c, PM_OK, streq(c.d.node, "s/a") ? 80 * MS : 90 * MS), 0);
+                c.now += 100 * MS;
+        }
+        assert_in_range(near, 950, 1000);
+        core_done(&c);
+}
+
 static void test_no_eligible_node_starves(void **state) {
         /* LEAST_CONNECTIONS promises one only to callers that overlap, see test_least_connections. */
         static const Strategy promise_a_share[] = { ROUND_ROBIN, WEIGHTED_ROUND_ROBIN, HEALTH_BASED };
@@ -278,6 +302,7 @@ int main(void) {
                 cmocka_unit_test(test_least_connections),
                 cmocka_unit_test(test_least_response_time),
                 cmocka_unit_test(test_geographic_proximity),
+                cmocka_unit_test(test_geographic_proximity_stays_with_the_nearest),
                 cmocka_unit_test(test_no_eligible_node_starves),
                 cmocka_unit_test(test_every_strategy_lives_with_anything),
         };
