@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #include "basic/log.h"
 #include "prober/prober.h"
@@ -97,6 +98,17 @@ static int parse_arguments(int argc, char **argv, ProberSettings *s) {
         return 1;
 }
 
+static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
+        Prober **prober = userdata;
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        (void) prober_reload(*prober);
+        sd_notify(false, "READY=1");
+        return 0;
+}
+
 static int run(const ProberSettings *settings) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(prober_freep) Prober *prober = NULL;
@@ -105,6 +117,7 @@ static int run(const ProberSettings *settings) {
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
                 return log_error_errno(-errno, "Cannot block signals");
         signal(SIGPIPE, SIG_IGN);
@@ -114,6 +127,8 @@ static int run(const ProberSettings *settings) {
                 k = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
         if (k >= 0)
                 k = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+        if (k >= 0)
+                k = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, &prober);
         if (k >= 0)
                 k = sd_event_set_watchdog(event, true);
         if (k < 0)

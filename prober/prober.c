@@ -196,6 +196,19 @@ static void forget_all(void *userdata) {
                 running_free(LIST_FIRST(&p->running));
 }
 
+int prober_reload(Prober *p) {
+        Credentials *c;
+
+        int k = credentials_open(p->settings->credentials_dir, &c);
+        if (k < 0)
+                return log_error_errno(k, "Cannot open the folder of the credentials, %s; the one before stays in use",
+                                       p->settings->credentials_dir ?: getenv("CREDENTIALS_DIRECTORY"));
+        credentials_close(p->credentials);
+        p->credentials = c;
+        log_info("Credentials are read from their folder as it is now");
+        return 0;
+}
+
 int prober_new(sd_event *event, const ProberSettings *settings, Prober **ret) {
         _cleanup_(prober_freep) Prober *p = calloc(1, sizeof(*p));
         int k;

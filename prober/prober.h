@@ -22,4 +22,6 @@ typedef struct ProberSettings {
 /* settings must outlive it. */
 int prober_new(sd_event *event, const ProberSettings *settings, Prober **ret);
 Prober *prober_free(Prober *p);
+/* Credentials are read for each probe anyway; from now on from the folder that has that name now. Logs what is wrong. */
+int prober_reload(Prober *p);
 DEFINE_CLEANUP(Prober *, prober_free);

@@ -5,7 +5,6 @@
 #include "daemon/api/analytics.h"
 #include "daemon/api/private.h"
 
-#define NSEC_PER_DAY (24 * NSEC_PER_HOUR)
 #define ROWS_MAX 100000
 
 enum { BY_SERVICE, BY_NODE, BY_PROVIDER, BY_HOUR, BY_DAY, _BY_MAX };

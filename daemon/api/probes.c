@@ -214,6 +214,7 @@ int api_report_probe(ApiCall *call, const void *in) {
         if (settings->provider)
                 choose_probe(settings->provider, settings, &authenticated);
         api_classify(api, settings->provider, NULL, &q->response, true, authenticated, &c, &o);
+        o.certificate_expires_utc_ns = q->certificate_expires_ns;
         int r = router_probe_result(api->router, id, &o, call->now_ns, &out.verdict);
         if (r < 0)
                 return r;

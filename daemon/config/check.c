@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "basic/macro.h"
+#include "basic/scrub.h"
 #include "daemon/config/config.h"
 #include "daemon/core/provider.h"
 
@@ -165,6 +166,15 @@ static void check_options(Checker *c, const NodeSettings *n) {
         }
 }
 
+/* Names of credentials are shown to everybody. */
+static bool looks_like_a_secret(const char *name) {
+        char text[128];
+
+        snprintf(text, sizeof(text), "%s", name);
+        scrub_secrets(text);
+        return !streq(text, name);
+}
+
 static void check_node(Checker *c, const NodeSettings *n) {
         if (!name_is_valid(n->id, NODE_ID_MAX))
                 complain(c, c->spelling == SPELLING_API ? "id" : "",
@@ -177,6 +187,9 @@ static void check_node(Checker *c, const NodeSettings *n) {
         if (n->credential && *n->credential && !name_is_valid(n->credential, 64))
                 complain(c, NODE_FIELD(c, credential),
                          "must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential itself");
+        else if (n->credential && looks_like_a_secret(n->credential))
+                complain(c, NODE_FIELD(c, credential),
+                         "looks like the credential itself; must be its name, under which pointsman-prober holds it");
         const char *wrong = n->url && *n->url ? url_complaint(n->url) : NULL;
         if (wrong)
                 complain(c, NODE_FIELD(c, url), "%s", wrong);

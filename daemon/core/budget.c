@@ -3,8 +3,6 @@
 
 #include "basic/macro.h"
 
-#define NSEC_PER_DAY (24 * NSEC_PER_HOUR)
-
 /* Days since 1970-01-01 of the first of a month, after Howard Hinnant's days_from_civil. */
 static int64_t days_of_month(int64_t year, unsigned month) {
         int64_t y = year - (month <= 2), era = y / 400, yoe = y - era * 400;

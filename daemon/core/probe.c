@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a node is to be probed, and what an answer does. */
+#include <stdio.h>
+#include <time.h>
+
 #include "basic/macro.h"
 #include "daemon/core/router-private.h"
 
 #define PROBE_JITTER 0.1
 /* Between the probes of a half-open node, which is to be back soon if it can. */
 #define TRIAL_NS NSEC_PER_SEC
+/* Before a certificate ends: time to renew it at leisure, and time to hurry. */
+#define CERTIFICATE_SOON_NS (14 * NSEC_PER_DAY)
+#define CERTIFICATE_NOW_NS (3 * NSEC_PER_DAY)
 
 bool node_is_probed(const Router *r, const Node *n) {
         return r->probing && n->service->settings.health_check_interval_ns > 0 && n->settings->provider &&
@@ -73,6 +79,35 @@ int router_probe_node(Router *r, uint64_t probe, const Node **ret) {
         return 0;
 }
 
+/* Warns of a certificate that ends soon: once a day, and once more when it becomes urgent. */
+static void check_certificate(Router *r, Node *n, uint64_t expires_utc_ns, uint64_t now_ns) {
+        uint64_t left = expires_utc_ns > r->utc_ns ? expires_utc_ns - r->utc_ns : 0;
+        Severity severity = left < CERTIFICATE_NOW_NS ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+        time_t at = (time_t) (expires_utc_ns / NSEC_PER_SEC);
+        char date[16];
+        struct tm tm;
+        Event *e;
+
+        if (expires_utc_ns == 0) /* only new connections tell */
+                return;
+        if (left >= CERTIFICATE_SOON_NS) {
+                n->certificate_told_ns = 0;
+                return;
+        }
+        if (n->certificate_told_ns > 0 && now_ns - n->certificate_told_ns < NSEC_PER_DAY && severity <= n->certificate_severity)
+                return;
+        n->certificate_told_ns = MAX(now_ns, UINT64_C(1));
+        n->certificate_severity = (uint8_t) severity;
+        e = effects_event(&r->effects, EVENT_SYSTEM_HEALTH_CHANGED, severity, now_ns);
+        if (!e)
+                return;
+        e->service_name = n->service->settings.name;
+        e->node = n->name;
+        strftime(date, sizeof(date), "%F", gmtime_r(&at, &tm));
+        snprintf(e->message, sizeof(e->message), "%.100s: its certificate ends in %.1f days, on %s", n->name,
+                 (double) left / (double) NSEC_PER_DAY, date);
+}
+
 int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t now_ns, Verdict *ret) {
         const Node *found = NULL;
         Verdict verdict = o->verdict;
@@ -90,6 +125,7 @@ int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t no
                 verdict = PM_OK;
         if ((unsigned) verdict >= _PM_VERDICT_MAX)
                 verdict = PM_UNKNOWN;
+        check_certificate(r, n, o->certificate_expires_utc_ns, now_ns);
         n->probe_id = 0;
         n->probed_ns = MAX(now_ns, UINT64_C(1));
         n->last_probe = (int) verdict;

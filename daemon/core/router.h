@@ -109,6 +109,7 @@ typedef struct Outcome {
         Money cost;              /* actual; MONEY_UNSET: from units */
         int http_status;         /* for the record; 0: none */
         const char *reason;      /* for the record */
+        uint64_t certificate_expires_utc_ns; /* of a probe: when the host's certificate ends; 0: not said */
 } Outcome;
 
 typedef struct Settlement {

@@ -116,6 +116,20 @@ def test_an_authenticated_probe_and_where_its_secret_is_not(daemon, prober, clie
     assert not [text for text in everything if SECRET in text]
 
 
+def test_a_certificate_that_ends_soon_is_warned_of_once(daemon, prober, client, run_dir, started, wait_for):
+    standins = started(parts.Standins(run_dir, "--tls", "--listen", "east=stripe")).wait_ready()  # its certificate is for two days
+    d = daemon(configuration(standins))
+    c = client(d)
+    prober(d, "--ca-file", standins.ca_file).wait_following()
+    wait_for(lambda: standins.counts()["east"]["requests"] >= 3, "it is probed again and again")
+    standins.fault("east", "empty", count=1)  # a new connection, which tells anew
+    wait_for(lambda: standins.counts()["east"]["connections"] >= 2 and node(c, "pay/east").get("lastProbe") == "ok", "and on another connection")
+    told = [e["event"] for e in events(client(d)) if e["event"]["type"] == "system_health_changed"]
+    assert len(told) == 1, told
+    assert told[0]["severity"] == "high" and told[0]["node"] == "pay/east"
+    assert "its certificate ends in" in told[0]["message"]
+
+
 def test_a_missing_credential_says_nothing_about_the_node(daemon, prober, client, two, wait_for):
     d = daemon(configuration(two, credential="no-such-key", options={"probe": "authenticated"}))
     p = prober(d)

@@ -463,6 +463,8 @@ static void one_mistake_each(void **state) {
                 { "credential = \"sk live\";",
                   "credential must be a credential's name of 1 to 64 of A-Z a-z 0-9 _ . -; never the credential "
                   "itself" },
+                { "credential = \"sk_live_0123\";",
+                  "credential looks like the credential itself; must be its name, under which pointsman-prober holds it" },
                 { "price_tiers = 5;", "price_tiers is 5; must be a list of groups { up_to, price }" },
                 { "price_tiers = ( { price = 1; }, { up_to = 5; price = 1; } );",
                   "price_tiers[1].up_to comes after a step without end; only the last step may leave up_to out" },

@@ -392,6 +392,46 @@ static void test_keyless_no_is_an_answer(void **state) {
         core_done(&c);
 }
 
+/* Probes the node, whose certificate ends so long from now; the warning's severity, or -1. */
+static int probe_certificate(Core *c, uint64_t left_ns, uint64_t *utc_ns) {
+        uint64_t before = c->now, id = next_probe(c, "s/a");
+        Outcome o = core_outcome(PM_OK, MS);
+        Verdict found;
+        Event e;
+
+        *utc_ns += c->now - before;
+        o.certificate_expires_utc_ns = *utc_ns + left_ns;
+        core_events(c, EVENT_SYSTEM_HEALTH_CHANGED, NULL);
+        assert_int_equal(router_probe_result(c->router, id, &o, c->now, &found), 0);
+        if (core_events(c, EVENT_SYSTEM_HEALTH_CHANGED, &e) == 0)
+                return -1;
+        assert_string_equal(e.node, "s/a");
+        assert_non_null(strstr(e.message, "its certificate ends in "));
+        return (int) e.severity;
+}
+
+static void test_certificates_that_end_soon(void **state) {
+        const uint64_t day = 24 * 3600 * SEC;
+        uint64_t utc = UTC_NS;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        router_set_probing(c.router, true, c.now);
+        assert_int_equal(probe_certificate(&c, 90 * day, &utc), -1);
+        assert_int_equal(probe_certificate(&c, 14 * day, &utc), -1);
+        assert_int_equal(probe_certificate(&c, 14 * day - SEC, &utc), SEVERITY_MEDIUM);
+        for (int i = 0; i < 20; i++) /* said already */
+                assert_int_equal(probe_certificate(&c, 13 * day, &utc), -1);
+        c.now += day;
+        utc += day;
+        assert_int_equal(probe_certificate(&c, 12 * day, &utc), SEVERITY_MEDIUM); /* a day later */
+        assert_int_equal(probe_certificate(&c, 3 * day - SEC, &utc), SEVERITY_HIGH); /* it has become urgent */
+        assert_int_equal(probe_certificate(&c, 2 * day, &utc), -1);
+        assert_int_equal(probe_certificate(&c, 90 * day, &utc), -1); /* it was renewed */
+        assert_int_equal(probe_certificate(&c, 0, &utc), SEVERITY_HIGH); /* and the next one has ended */
+        core_done(&c);
+}
+
 static void test_health_states(void **state) {
         Core c;
 
@@ -428,6 +468,7 @@ int main(void) {
                 cmocka_unit_test(test_probes_first_when_a_second_try_does_harm),
                 cmocka_unit_test(test_probes_fall_due_spread_out),
                 cmocka_unit_test(test_keyless_no_is_an_answer),
+                cmocka_unit_test(test_certificates_that_end_soon),
                 cmocka_unit_test(test_health_states),
         };
 

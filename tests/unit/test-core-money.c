@@ -228,6 +228,75 @@ static void test_free_quota_counts_calls_in_flight(void **state) {
         core_done(&c);
 }
 
+/* What the first n units of a month cost with 3000 free, then $0.0010 up to 100,000, then $0.0007. */
+static Money tiered(int64_t n) {
+        return MAX(MIN(n, INT64_C(100000)) - 3000, INT64_C(0)) * 1000 + MAX(n - 100000, INT64_C(0)) * 700;
+}
+
+static void test_a_free_quota_and_then_the_tiers(void **state) {
+        static PriceTier tiers[] = { { 3000, 0 }, { 100000, 1000 }, { INT64_MAX, 700 } };
+        RouteRequest q = core_request();
+        NodeSettings *n;
+        int64_t used = 0;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        n = &core_service(&c)->nodes[0];
+        n->price_tiers = malloc(sizeof(tiers));
+        assert_non_null(n->price_tiers);
+        memcpy(n->price_tiers, tiers, sizeof(tiers));
+        n->n_price_tiers = ELEMENTSOF(tiers);
+        core_apply(&c);
+        for (int64_t units = 1; used < 150000; used += units, units = units % 997 + 1) {
+                q.units = units * UNITS_ONE;
+                assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+                assert_int_equal(c.d.estimated_cost, tiered(used + units) - tiered(used));
+                core_report(&c, PM_OK, MS);
+                assert_int_equal(c.settlement.settled, c.d.estimated_cost);
+                core_assert_money(&c);
+        }
+        assert_int_equal(core_node(&c, "s/a").spend_hour, tiered(used));
+        core_done(&c);
+}
+
+/* A reload that changes what operations there are, as options of the generic provider may, gives no free units anew. */
+static void test_a_quota_is_not_renewed_by_a_reload(void **state) {
+        struct pm_operation operations[] = { test_provider.operations[1], test_provider.operations[0], {}, {} };
+        struct pm_provider changed = test_provider, other = test_provider;
+        RouteRequest q = core_request();
+        Core c;
+
+        operations[2] = (struct pm_operation) { .name = "new", .method = "GET", .path = "/", .unit = "request", .price = 7, .free_units = 1 };
+        changed.operations = operations;
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        core_service(&c)->nodes[0].cost_per_request = MONEY_UNSET;
+        core_apply(&c);
+        q.operation = "geocode"; /* ten are free, then 5000 */
+        for (int i = 0; i < 12; i++) {
+                if (i == 6) {
+                        core_service(&c)->nodes[0].provider = &changed;
+                        core_apply(&c);
+                }
+                assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+                assert_int_equal(c.d.estimated_cost, i < 10 ? 0 : 5000);
+                core_report(&c, PM_OK, MS);
+        }
+        q.operation = "new";
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+                assert_int_equal(c.d.estimated_cost, i == 0 ? 0 : 7);
+                core_report(&c, PM_OK, MS);
+        }
+        /* Another vendor counts for itself. */
+        other.name = "other";
+        core_service(&c)->nodes[0].provider = &other;
+        core_apply(&c);
+        q.operation = "geocode";
+        assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+        assert_int_equal(c.d.estimated_cost, 0);
+        core_done(&c);
+}
+
 static void test_nothing_wraps(void **state) {
         RouteRequest q = core_request();
         Outcome o = core_outcome(PM_OK, MS);
@@ -261,6 +330,8 @@ int main(void) {
                 cmocka_unit_test(test_prices_that_are_too_high),
                 cmocka_unit_test(test_an_open_node_over_budget),
                 cmocka_unit_test(test_free_quota_counts_calls_in_flight),
+                cmocka_unit_test(test_a_free_quota_and_then_the_tiers),
+                cmocka_unit_test(test_a_quota_is_not_renewed_by_a_reload),
                 cmocka_unit_test(test_nothing_wraps),
         };
 
