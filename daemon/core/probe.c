@@ -7,6 +7,8 @@
 #include "daemon/core/router-private.h"
 
 #define PROBE_JITTER 0.1
+/* An open circuit is probed so much more often. */
+#define OPEN_DIVISOR 2
 /* Between the probes of a half-open node, which is to be back soon if it can. */
 #define TRIAL_NS NSEC_PER_SEC
 /* Before a certificate ends: time to renew it at leisure, and time to hurry. */
@@ -25,6 +27,8 @@ void probe_soon(Router *r, Node *n, uint64_t in_ns, uint64_t now_ns) {
 void probe_schedule(Router *r, Node *n, uint64_t now_ns) {
         uint64_t interval = n->service->settings.health_check_interval_ns;
 
+        if (node_hot(n)->breaker.circuit == CIRCUIT_OPEN) /* what is out is to be back soon after it can be */
+                interval /= OPEN_DIVISOR;
         if (node_is_probed(r, n))
                 probe_soon(r, n, random_jitter(&r->random, interval, PROBE_JITTER), now_ns);
         else

@@ -13,7 +13,7 @@ import pytest
 from harness import parts
 
 TRACES = pathlib.Path(parts.SOURCE) / "bench/sim/traces"
-SEED = 1
+SEEDS = (1, 4)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def simulator(build_dir):
     return run
 
 
-@pytest.fixture(scope="module")
-def rows(simulator):
+@pytest.fixture(scope="module", params=SEEDS)
+def rows(simulator, request):
     """Each service's own strategy and all baselines over all shipped traces."""
-    out = simulator("--strategy", "own", "--json", "--seed", SEED, *sorted(TRACES.glob("*/*.trace"))).stdout
+    out = simulator("--strategy", "own", "--json", "--seed", request.param, *sorted(TRACES.glob("*/*.trace"))).stdout
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -62,6 +62,10 @@ def test_an_outage_loses_70_percent_fewer_calls_than_nginx(rows):
     theirs = sum(nginx[key(row)]["lostPerOutage"] * row["outages"] for row in own(rows) if row["outages"])
     assert theirs > 1000
     assert lost <= 0.3 * theirs
+    # Nor are the calls saved by trying again: fewer run into it. (Refused credentials are no failures to nginx: not counted.)
+    hits = sum(row["hitsPerOutage"] * row["outages"] for row in own(rows) if row["outages"] and "auth" not in key(row)[0])
+    theirs = sum(nginx[key(row)]["hitsPerOutage"] * row["outages"] for row in own(rows) if row["outages"] and "auth" not in key(row)[0])
+    assert hits <= 0.5 * theirs
 
 
 def test_calls_leave_a_dead_node_at_once(rows):
@@ -108,7 +112,7 @@ def test_regret_against_the_oracle_is_below_10_percent(rows):
     assert {key(row): row["regret"] for row in own(rows) if row["objective"] != "latency" and row["regret"] >= 0.1} == {}
 
 
-LATENCY_REGRET = 0.5
+LATENCY_REGRET = 0.25
 
 
 def test_latency_is_not_far_behind_the_oracle(rows):
@@ -130,6 +134,12 @@ def test_predictions_leave_a_growing_fault_before_the_breaker_would(rows, simula
             ahead += left < (plain["outSeconds"] if plain["outSeconds"] is not None else math.inf)
     assert total == 8
     assert ahead > total / 2
+
+
+def test_forecasts_beat_the_base_rate_where_there_is_something_to_foresee(rows):
+    ramps = [row for row in own(rows) if row["strategy"] == "PREDICTIVE_ANALYTICS" and row["ramps"]]
+    assert len(ramps) == 2
+    assert all(row["forecastBrier"] < 0.9 * row["forecastBrierBase"] for row in ramps)
 
 
 def test_the_same_seed_gives_the_same_bytes(simulator, tmp_path):
