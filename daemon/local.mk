@@ -82,6 +82,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/load.c \
 	daemon/config/suggest.c daemon/config/suggest.h \
 	daemon/config/text.c daemon/config/text.h \
+	daemon/dbus/authority.c \
 	daemon/dbus/bus.c daemon/dbus/bus.h daemon/dbus/private.h \
 	daemon/dbus/changes.c \
 	daemon/dbus/codec-read.c \

@@ -3,3 +3,7 @@ dbuspolicydir = $(datadir)/dbus-1/system.d
 dist_dbuspolicy_DATA = dbus/org.pointsman.Pointsman1.conf
 dbussystemservicesdir = $(datadir)/dbus-1/system-services
 dist_dbussystemservices_DATA = dbus/org.pointsman.Pointsman1.service
+polkitactionsdir = $(datadir)/polkit-1/actions
+dist_polkitactions_DATA = dbus/org.pointsman.Pointsman1.policy
+polkitrulesdir = $(datadir)/polkit-1/rules.d
+dist_polkitrules_DATA = dbus/50-pointsman.rules

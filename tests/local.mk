@@ -52,14 +52,14 @@ endif
 
 # What the integration tests and the show stand on.
 EXTRA_DIST += \
-	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/parts.py tests/harness/process.py \
+	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/fake_polkit.py tests/harness/parts.py tests/harness/process.py \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
 	tests/integration/test_prober.py tests/integration/test_probes.py tests/integration/test_show.py
 EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
-EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py
+EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py tests/integration/test_polkit.py
 include tests/fuzz/local.mk
 EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/lsan.supp tests/harness/traps.py tests/integration/test_snmp.py
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_secrets.py tests/integration/test_socket.py

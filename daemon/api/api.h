@@ -36,7 +36,15 @@ typedef struct ApiTransport {
         void (*fail)(ApiCall *call, ApiError error, const ApiErrorParameters *p);
         /* Keeps the stream until it is closed by either side; *stream is embedded in what the handler has allocated. */
         void (*open)(ApiCall *call, ApiStream *stream);
+        /* May be NULL: asks somebody else whether the call may be made, keeps it, and has it admitted anew with the answer. */
+        void (*authorize)(ApiCall *call, const char *action);
 } ApiTransport;
+
+/* What somebody else says to a call. */
+typedef struct Authorization {
+        enum { AUTHORIZATION_UNASKED, AUTHORIZATION_NOBODY, AUTHORIZATION_GRANTED, AUTHORIZATION_DENIED } verdict; /* NOBODY to ask */
+        const char *reason; /* of a denial; a constant */
+} Authorization;
 
 struct ApiCall {
         Api *api;
@@ -46,6 +54,7 @@ struct ApiCall {
         Arena *arena; /* for what the reply needs; given back after the handler */
         uint64_t now_ns;
         bool more;
+        Authorization authorization;
         const void *in; /* as read by the table; set by api_serve() */
 };
 
@@ -73,7 +82,8 @@ const ApiMethod *api_find_method(const char *name);
 /* The interface in varlink's own language, made from the tables. NULL: no memory; to be freed. */
 char *api_interface_description(void);
 
-/* Checks the caller's role and rate and counts the request. False: the call has been failed. */
+/* Checks the caller's role and rate and counts the request. False: the call has been failed, or somebody is being asked whether
+ * it may be made. */
 bool api_admit(ApiCall *call);
 /* Calls the handler with what was read by the method's table (it must last until the answer), and answers what it does not. */
 void api_serve(ApiCall *call, const void *in);

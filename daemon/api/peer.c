@@ -12,6 +12,9 @@
 
 static const char *const role_table[] = { "viewer", "client", "operator", "admin", "prober" };
 const EnumNames role_names = { "Role", role_table, _ROLE_MAX };
+const char *const role_actions[_ROLE_MAX] = {
+        [ROLE_OPERATOR] = "org.pointsman.Pointsman1.operate", [ROLE_ADMIN] = "org.pointsman.Pointsman1.administer",
+};
 
 /* So many idle users are remembered, so that a user cannot refill its bucket by connecting anew. */
 #define USERS_KEPT 4096

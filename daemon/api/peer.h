@@ -9,6 +9,8 @@
 /* Each includes the ones before, except the prober's, which is apart. */
 typedef enum Role { ROLE_VIEWER, ROLE_CLIENT, ROLE_OPERATOR, ROLE_ADMIN, ROLE_PROBER, _ROLE_MAX } Role;
 extern const EnumNames role_names;
+/* What polkit calls the permission to act in a role, where polkit is asked for it; NULL: the groups alone decide. */
+extern const char *const role_actions[_ROLE_MAX];
 
 /* What all connections of one user share. */
 typedef struct User User;

@@ -44,6 +44,7 @@ static void disconnect(Bus *b) {
         signals_stop(b);
         changes_stop(b->changes);
         listings_clear(b);
+        authority_clear(b);
         senders_clear(b);
         b->bus = sd_bus_close_unref(b->bus);
 }
@@ -92,7 +93,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error _unuse
 }
 
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_) {
-        return senders_admit(userdata, m);
+        return senders_admit(userdata, m, (Authorization) {});
 }
 
 static int set_up(Bus *b, sd_bus *bus) {

@@ -244,8 +244,16 @@ static void reply(ApiCall *call, const void *out) {
         api_fail(call, ERROR_BUSY, .reason = strerror(-r));
 }
 
+static void authorize(ApiCall *call, const char *action) {
+        BusCall *c = (BusCall *) call;
+        const char *reason = authority_ask(c->bus, c->message, call->method->name, action);
+
+        if (reason)
+                api_fail(call, ERROR_BUSY, .reason = reason);
+}
+
 /* No stream is opened here: methods with `more` are not offered. */
-static const ApiTransport transport = { .name = "dbus", .reply = reply, .fail = fail };
+static const ApiTransport transport = { .name = "dbus", .reply = reply, .fail = fail, .authorize = authorize };
 
 /* ---- calls ---- */
 
@@ -385,9 +393,10 @@ static void serve(BusCall *c) {
         refuse_unknown(c, interface, member, known);
 }
 
-void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer) {
+void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization) {
         BusCall c = {
-                .call = { .api = b->api, .transport = &transport, .peer = peer, .arena = &b->arena, .now_ns = bus_now_ns() },
+                .call = { .api = b->api, .transport = &transport, .peer = peer, .arena = &b->arena, .now_ns = bus_now_ns(),
+                          .authorization = authorization },
                 .bus = b, .message = m,
         };
 

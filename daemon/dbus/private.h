@@ -22,6 +22,7 @@ typedef struct Methods Methods;
 typedef struct Senders Senders;
 typedef struct Changes Changes;
 typedef struct Listing Listing;
+typedef struct Check Check;
 
 struct Bus {
         Api *api;
@@ -37,6 +38,9 @@ struct Bus {
         Senders *senders;
         Changes *changes;
         Listing *listings; /* GetManagedObjects under way */
+        Check *checks;     /* questions to polkit under way */
+        uint32_t last_check;
+        bool authority_broken; /* as last logged */
         Arena arena;     /* for the call being served */
         void *status;    /* the daemon's own properties, by system_status_structure */
         uint64_t status_ns;
@@ -78,7 +82,7 @@ int codec_read_structure(Reading *g, const Structure *s, uint64_t seen, void *st
 int methods_new(Methods **ret);
 Methods *methods_free(Methods *m);
 /* Serves any call on one of our objects. */
-void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer);
+void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization);
 /* Answers with an error of the API without a peer at hand. */
 void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p);
 
@@ -92,12 +96,21 @@ void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor ar
 int senders_new(Senders **ret);
 Senders *senders_free(Senders *s); /* cleared before */
 /* Serves the call as soon as it is known who sent it. */
-int senders_admit(Bus *b, sd_bus_message *m);
+int senders_admit(Bus *b, sd_bus_message *m, Authorization authorization);
 /* The connection is gone, and everybody on it. */
 void senders_clear(Bus *b);
 /* Roles may have changed: everybody is looked at anew at the next call. */
 void senders_outdate(Bus *b);
 int senders_watch(Bus *b);
+
+/* ---- authority.c: polkit ---- */
+
+/* Asks polkit whether the sender may do it, and has the call admitted anew with the answer. NULL, or why polkit is not asked. */
+const char *authority_ask(Bus *b, sd_bus_message *call, const char *method, const char *action);
+/* The sender has left: its questions are taken back. */
+void authority_forget(Bus *b, const char *sender);
+/* The connection is gone. */
+void authority_clear(Bus *b);
 
 /* ---- objects.c: services and nodes, and their properties ---- */
 

@@ -13,12 +13,17 @@
 #define WAITING_MAX 4096
 #define GROUPS_MAX 256
 
+typedef struct Waiting {
+        sd_bus_message *message;
+        Authorization authorization;
+} Waiting;
+
 typedef struct Sender {
         Bus *bus;
         char *name;         /* unique, ":1.42" */
         ApiPeer *peer;      /* NULL: not known yet */
         sd_bus_slot *query; /* the question on its way */
-        sd_bus_message **waiting;
+        Waiting *waiting;
         size_t n_waiting, allocated;
         unsigned generation;
         UT_hash_handle hh;
@@ -39,7 +44,7 @@ static void sender_free(Senders *s, Sender *x, Api *api) {
         HASH_DEL(s->senders, x);
         sd_bus_slot_unref(x->query);
         for (size_t i = 0; i < x->n_waiting; i++)
-                sd_bus_message_unref(x->waiting[i]);
+                sd_bus_message_unref(x->waiting[i].message);
         s->n_waiting -= x->n_waiting;
         api_peer_free(api, x->peer);
         free(x->waiting);
@@ -130,10 +135,10 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
 
         for (size_t i = 0; i < x->n_waiting; i++) {
                 if (x->peer)
-                        methods_serve(b, x->waiting[i], x->peer);
+                        methods_serve(b, x->waiting[i].message, x->peer, x->waiting[i].authorization);
                 else
-                        fail_busy(b, x->waiting[i], reason);
-                sd_bus_message_unref(x->waiting[i]);
+                        fail_busy(b, x->waiting[i].message, reason);
+                sd_bus_message_unref(x->waiting[i].message);
         }
         b->senders->n_waiting -= x->n_waiting;
         free(x->waiting);
@@ -166,21 +171,21 @@ static int add_sender(Bus *b, const char *name, Sender **ret) {
         return 0;
 }
 
-static int keep(Bus *b, Sender *x, sd_bus_message *m) {
+static int keep(Bus *b, Sender *x, sd_bus_message *m, Authorization authorization) {
         if (x->n_waiting == x->allocated) {
                 size_t want = MAX(2 * x->allocated, (size_t) 4);
-                sd_bus_message **more = reallocarray(x->waiting, want, sizeof(sd_bus_message *));
+                Waiting *more = reallocarray(x->waiting, want, sizeof(Waiting));
                 if (!more)
                         return -ENOMEM;
                 x->waiting = more;
                 x->allocated = want;
         }
-        x->waiting[x->n_waiting++] = sd_bus_message_ref(m);
+        x->waiting[x->n_waiting++] = (Waiting) { sd_bus_message_ref(m), authorization };
         b->senders->n_waiting++;
         return 0;
 }
 
-int senders_admit(Bus *b, sd_bus_message *m) {
+int senders_admit(Bus *b, sd_bus_message *m, Authorization authorization) {
         const char *name = sd_bus_message_get_sender(m);
         Sender *x;
         int r = 0;
@@ -189,7 +194,7 @@ int senders_admit(Bus *b, sd_bus_message *m) {
                 return 0;
         HASH_FIND_STR(b->senders->senders, name, x);
         if (x && x->peer && x->generation == b->senders->generation) {
-                methods_serve(b, m, x->peer);
+                methods_serve(b, m, x->peer, authorization);
                 return 1;
         }
         if (b->senders->n_waiting >= WAITING_MAX || (x && x->n_waiting >= WAITING_PER_SENDER)) {
@@ -204,7 +209,7 @@ int senders_admit(Bus *b, sd_bus_message *m) {
                 r = ask(x);
         }
         if (r >= 0)
-                r = keep(b, x, m);
+                r = keep(b, x, m, authorization);
         if (r < 0) {
                 log_warning_errno(r, "Cannot find out who is %s", name);
                 fail_busy(b, m, strerror(-r));
@@ -221,6 +226,7 @@ static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error _
 
         if (sd_bus_message_read_basic(m, 's', &name) < 0)
                 return 0;
+        authority_forget(b, name);
         HASH_FIND_STR(b->senders->senders, name, x);
         if (x)
                 sender_free(b->senders, x, b->api);
