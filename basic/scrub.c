@@ -34,12 +34,39 @@ static size_t secret_at(const char *text, const char *p, size_t *ret_kept) {
         return 0;
 }
 
+/* How much of the text at p is "://USER:PASSWORD" with an @ behind it; 0: none of it. */
+static size_t user_at(const char *p) {
+        size_t n = 0;
+
+        if (strncmp(p, "://", 3) != 0)
+                return 0;
+        for (size_t i = 3; p[i] && !strchr("/?# \t\r\n\"'<>", p[i]); i++)
+                if (p[i] == '@')
+                        n = i;
+        return n > 3 ? n : 0;
+}
+
+bool is_secret_name(const char *name) {
+        static const char *const parts[] = { "auth", "cookie", "credential", "key", "passw", "secret", "token" };
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+                if (strcasestr(name, parts[i]))
+                        return true;
+        return false;
+}
+
 void scrub_secrets(char *text) {
         char *to = text, *p = text;
 
         while (*p) {
-                size_t kept, n;
+                size_t kept, n = user_at(p);
 
+                if (n > 0) {
+                        memmove(to, "://***", MIN(n, (size_t) 6));
+                        to += MIN(n, (size_t) 6);
+                        p += n;
+                        continue;
+                }
                 if (secret_at(text, p, &kept) == 0) {
                         *to++ = *p++;
                         continue;

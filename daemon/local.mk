@@ -58,6 +58,7 @@ noinst_LTLIBRARIES += daemon/libpointsmand.la
 daemon_libpointsmand_la_SOURCES = \
 	daemon/api/analytics.c daemon/api/analytics.h \
 	daemon/api/api.c daemon/api/api.h daemon/api/private.h \
+	daemon/api/audit.c daemon/api/audit.h \
 	daemon/api/cost-report.c \
 	daemon/api/costs.c \
 	daemon/api/describe.c \
@@ -97,15 +98,18 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \
 	daemon/providers/providers.c daemon/providers/providers.h \
+	daemon/store/audit-file.c daemon/store/audit-file.h \
+	daemon/store/audit.c daemon/store/audit.h \
+	daemon/store/chain.c daemon/store/chain.h \
 	daemon/varlink/connection.c \
 	daemon/varlink/message.c \
 	daemon/varlink/private.h \
 	daemon/varlink/server.c daemon/varlink/server.h \
 	daemon/varlink/service.c
-daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS)
+daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS)
 daemon_libpointsmand_la_LIBADD = \
 	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \
-	$(SYSTEMD_LIBS) $(CONFIG_LIBS) -ldl
+	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(GCRYPT_LIBS) -ldl
 
 sbin_PROGRAMS += daemon/pointsmand
 daemon_pointsmand_SOURCES = daemon/main.c

@@ -13,6 +13,7 @@
 #include "basic/log.h"
 #include "daemon/api/api.h"
 #include "daemon/dbus/bus.h"
+#include "daemon/store/audit.h"
 #include "daemon/varlink/server.h"
 
 DEFINE_CLEANUP(Manager *, manager_free);
@@ -28,6 +29,7 @@ struct Manager {
         Config *config;
         Providers *providers;
         Router *router;
+        Audit *audit;
         Api *api;
         VarlinkServer *varlink;
         Bus *bus;
@@ -110,6 +112,7 @@ static int on_tick(sd_event_source *source, uint64_t usec _unused_, void *userda
         router_set_clock(m->router, now_ns, clock_ns(CLOCK_REALTIME));
         uint64_t next_ns = MIN(router_tick(m->router, now_ns), now_ns + TICK_MAX_NS);
         api_dispatch_effects(m->api, now_ns);
+        api_check_audit(m->api);
         if (now_ns >= m->status_due_ns) {
                 send_status(m, now_ns);
                 m->status_due_ns = now_ns + STATUS_INTERVAL_NS;
@@ -191,12 +194,12 @@ static int reload(void *userdata, ConfigChange change, void *change_userdata, co
         return 0;
 }
 
-static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
-        const char *field, *reason;
+static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *si, void *userdata) {
+        Manager *m = userdata;
         uint64_t now_us = clock_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC;
 
         sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) now_us);
-        (void) reload(userdata, NULL, NULL, &field, &reason);
+        api_reload_by_signal(m->api, si->ssi_uid, (pid_t) si->ssi_pid, clock_ns(CLOCK_BOOTTIME));
         sd_notify(false, "READY=1");
         return 0;
 }
@@ -280,6 +283,30 @@ static int make_event_loop(Manager *m) {
         return r < 0 ? log_error_errno(r, "Cannot set up the event loop") : 0;
 }
 
+/* It is written by a thread of its own: whether it can be, is announced later and stops nothing. */
+static int start_audit(Manager *m) {
+        const DaemonSettings *s = &m->config->daemon;
+        _cleanup_free_ char *folder = NULL;
+
+        if (asprintf(&folder, "%s/audit", m->options.state_dir) < 0) {
+                folder = NULL;
+                return log_oom();
+        }
+        int r = audit_new(&m->audit, folder, &(AuditLimits) { s->audit_max_size, s->audit_max_age_ns, s->audit_keep });
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up the audit log");
+        api_set_audit(m->api, m->audit);
+        return 0;
+}
+
+static void stop_audit(Manager *m) {
+        AuditStatus status;
+
+        m->audit = audit_free(m->audit, &status);
+        if (status.waiting > 0)
+                log_warning("%llu records of the audit log were not written", (unsigned long long) status.waiting);
+}
+
 int manager_new(Manager **ret, const ManagerOptions *options) {
         _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(Manager));
 
@@ -300,6 +327,9 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the API");
         api_set_reload(m->api, reload, m);
+        r = start_audit(m);
+        if (r < 0)
+                return r;
         r = varlink_server_new(&m->varlink, m->api, m->event);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the socket");
@@ -321,6 +351,7 @@ Manager *manager_free(Manager *m) {
         bus_free(m->bus);
         varlink_server_free(m->varlink);
         api_free(m->api);
+        stop_audit(m);
         router_free(m->router);
         config_free(m->config);
         providers_free(m->providers);

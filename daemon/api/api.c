@@ -22,6 +22,7 @@ int api_new(Api **ret, Router *router, Providers *providers, const DaemonSetting
                 return r;
         }
         events_listen(api->events, 0, NULL, NULL);
+        api_audit_configure(api);
         *ret = api;
         return 0;
 }
@@ -29,6 +30,7 @@ int api_new(Api **ret, Router *router, Providers *providers, const DaemonSetting
 Api *api_free(Api *api) {
         if (!api)
                 return NULL;
+        api_audit_done(api);
         probes_free(api->probes);
         events_free(api->events);
         users_free(api->users);
@@ -64,6 +66,7 @@ void api_configuration_changed(Api *api, const DaemonSettings *settings, const c
                 api->configuration_serial++;
                 api->last_reload_utc_ns = event.utc_ns;
                 users_reconfigure(api->users, settings);
+                api_audit_configure(api);
         }
         snprintf(event.message, sizeof(event.message), "%s", message);
         events_publish(api->events, &event);
@@ -76,6 +79,7 @@ void api_dispatch_effects(Api *api, uint64_t now_ns) {
                 switch (effect.type) {
                 case EFFECT_EVENT:
                         events_publish_core(api->events, &effect.event, api_utc_ns(api));
+                        api_audit_event(api, &effect.event);
                         break;
                 case EFFECT_PROBE_DUE:
                         probes_due(api->probes, effect.probe.id, effect.probe.node, effect.probe.provider, now_ns);
@@ -141,11 +145,15 @@ void api_serve(ApiCall *call, const void *in) {
 
 int api_reply(ApiCall *call, const void *out) {
         call->transport->reply(call, out);
+        if (api_is_audited(call))
+                api_audit_reply(call, out);
         return 0;
 }
 
 int api_fail_with(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         call->transport->fail(call, error, p);
+        if (api_is_audited(call))
+                api_audit_failure(call, error, p);
         return 0;
 }
 

@@ -55,7 +55,9 @@ struct ApiCall {
         uint64_t now_ns;
         bool more;
         Authorization authorization;
-        const void *in; /* as read by the table; set by api_serve() */
+        const void *in;   /* as read by the table; set by api_serve() */
+        const char *node; /* what a report turned out to be about; for the audit log */
+        bool recorded;
 };
 
 /* One `more` call that is still being answered. */
@@ -103,6 +105,15 @@ void api_configuration_changed(Api *api, const DaemonSettings *settings, const c
 
 /* Passes on what the brain wants done outside: events to subscribers, probes to the prober. Call after every entry into the brain. */
 void api_dispatch_effects(Api *api, uint64_t now_ns);
+
+/* What management does, and by the settings what is decided, goes there from now on; it must outlive the API. */
+typedef struct Audit Audit;
+void api_set_audit(Api *api, Audit *audit);
+/* Whether the audit log can be written: tells and logs when that changes. Call once a second. */
+void api_check_audit(Api *api);
+
+/* Reload, asked for by a signal of that process. */
+void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns);
 
 /* A connection of a transport is gone or new. NULL and *ret_reason: over a limit. */
 ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,

@@ -91,3 +91,25 @@ int api_reload_configuration(ApiCall *call, const void *in _unused_) {
                 return r;
         return c.failed ? -ENOMEM : api_reply(call, &(ReloadOut) { c.changes ?: &(const Change) {}, c.n });
 }
+
+/* ---- by a signal ---- */
+
+/* Nobody waits for an answer: the log has it, and the audit log. */
+static void swallow_reply(ApiCall *call _unused_, const void *out _unused_) {
+}
+
+static void swallow_error(ApiCall *call _unused_, ApiError error _unused_, const ApiErrorParameters *p _unused_) {
+}
+
+void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns) {
+        static const ApiTransport signal = { .name = "signal", .reply = swallow_reply, .fail = swallow_error };
+        ApiPeer peer = { .uid = uid, .pid = pid };
+        Arena arena = {};
+        ApiCall call = {
+                .api = api, .transport = &signal, .method = api_find_method("Reload"), .peer = &peer, .arena = &arena, .now_ns = now_ns,
+        };
+
+        api_serve(&call, NULL);
+        free(peer.unit);
+        arena_done(&arena);
+}

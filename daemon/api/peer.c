@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <systemd/sd-login.h>
 
 /* Of uthash's functions the one that clang finds no fault with; user ids are short. */
 #define HASH_FUNCTION HASH_FNV
@@ -24,6 +25,7 @@ struct User {
         uint32_t connections, subscriptions;
         uint64_t tokens; /* in requests × NSEC_PER_SEC, so that nothing is lost in refilling */
         uint64_t refilled_ns;
+        uint64_t refusals_ns; /* refusals are paid for up to then */
         UT_hash_handle hh;
 };
 
@@ -178,7 +180,8 @@ ApiPeer *peer_new(Users *u, uid_t uid, pid_t pid, const gid_t *groups, size_t n_
         else if (!privileged && x->connections >= u->settings->connections_per_user)
                 *ret_reason = "too many connections of this user";
         else {
-                *p = (ApiPeer) { x, uid, pid, roles_of(u, groups, n_groups, privileged), privileged };
+                *p = (ApiPeer) { .user = x, .uid = uid, .pid = pid, .roles = roles_of(u, groups, n_groups, privileged),
+                                 .privileged = privileged };
                 u->connections++;
                 x->connections++;
                 return p;
@@ -192,8 +195,31 @@ ApiPeer *peer_free(Users *u, ApiPeer *p) {
                 return NULL;
         p->user->connections--;
         u->connections--;
+        free(p->unit);
         free(p);
         return NULL;
+}
+
+const char *peer_unit(ApiPeer *p) {
+        if (!p->unit_known) {
+                p->unit_known = true;
+                if (p->pid <= 0 || sd_pid_get_unit(p->pid, &p->unit) < 0)
+                        p->unit = NULL;
+        }
+        return p->unit;
+}
+
+#define REFUSAL_NS (10 * NSEC_PER_SEC)
+#define REFUSALS_AT_ONCE 10
+
+bool peer_take_refusal(ApiPeer *p, uint64_t now_ns) {
+        User *x = p->user;
+
+        x->refusals_ns = MAX(x->refusals_ns, now_ns);
+        if (x->refusals_ns >= now_ns + REFUSALS_AT_ONCE * REFUSAL_NS)
+                return false;
+        x->refusals_ns += REFUSAL_NS;
+        return true;
 }
 
 uint64_t peer_take_token(Users *u, ApiPeer *p, uint64_t now_ns) {

@@ -21,6 +21,8 @@ typedef struct ApiPeer {
         pid_t pid;
         unsigned roles;  /* a bit for each */
         bool privileged; /* root and the daemon's own user: no limits a user */
+        char *unit;      /* see peer_unit() */
+        bool unit_known;
 } ApiPeer;
 
 typedef struct Users Users;
@@ -39,6 +41,12 @@ static inline bool peer_has_role(const ApiPeer *p, Role role) {
 
 /* Takes a request from the user's token bucket; 0: go on, else how long to wait. */
 uint64_t peer_take_token(Users *u, ApiPeer *p, uint64_t now_ns);
+
+/* The systemd unit of its process, as it was when this was first asked; NULL: none, or the process is gone. */
+const char *peer_unit(ApiPeer *p);
+
+/* Whether one more refusal of this user's calls is worth a record: a few at once, then one in ten seconds. */
+bool peer_take_refusal(ApiPeer *p, uint64_t now_ns);
 
 /* Counts a subscription of the user (+1, -1); false: over the limit. */
 bool peer_add_subscription(Users *u, ApiPeer *p, int n);

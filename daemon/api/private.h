@@ -6,6 +6,7 @@
 
 #include "basic/macro.h"
 #include "daemon/api/api.h"
+#include "daemon/api/audit.h"
 #include "daemon/api/events.h"
 #include "daemon/api/probes.h"
 #include "daemon/api/types.h"
@@ -20,12 +21,19 @@ struct Api {
         ApiReload reload;
         void *reload_userdata;
 
+        AuditTrail trail;
+
         uint64_t started_ns, started_utc_ns;
         uint64_t rate_limited;         /* requests refused by a user's bucket */
         uint64_t configuration_serial; /* how many configurations have been in force */
         uint64_t last_reload_utc_ns;
         bool last_reload_failed;
 };
+
+/* Whether the answer to a call may have to be recorded; this is all that a call costs which is not. */
+static inline bool api_is_audited(const ApiCall *call) {
+        return call->method && call->api->trail.roles >> call->method->role & 1 && !call->recorded;
+}
 
 /* Handlers, one file a subject; listed in methods.c. */
 int api_route(ApiCall *call, const void *in);

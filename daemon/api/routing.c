@@ -111,8 +111,8 @@ typedef struct ReportIn {
 #define RESPONSE_FIELDS \
         F(decision, "decision", FIELD_STRING, REQUIRED, LENGTH(64)), \
         F(response.http_status, "httpStatus", FIELD_INT32, RANGE(0, 599)), \
-        F(response.headers, "headers", FIELD_MAP, COUNT(ReportIn, response.n_headers)), \
-        F(response.body, "body", FIELD_STRING, LENGTH(BODY_MAX)), \
+        F(response.headers, "headers", FIELD_MAP, UNRECORDED, COUNT(ReportIn, response.n_headers)), \
+        F(response.body, "body", FIELD_STRING, UNRECORDED, LENGTH(BODY_MAX)), \
         F(response.body_truncated, "bodyTruncated", FIELD_BOOL), \
         F(response.error, "error", FIELD_ENUM, .names = &call_error_names), \
         F(response.latency_ns, "latencyMs", FIELD_MS, RANGE(0, 3600000)), \
@@ -144,8 +144,10 @@ static int classify_for(ApiCall *call, const ReportIn *q, struct pm_classificati
         LeaseView lease;
         int r = router_lease(call->api->router, q->decision, call->peer->uid, call->peer->privileged, &lease);
 
-        if (r == 0)
+        if (r == 0) {
+                call->node = lease.node_name;
                 api_classify(call->api, lease.provider, lease.operation, &q->response, false, true, c, ret);
+        }
         return r;
 }
 

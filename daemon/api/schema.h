@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "basic/arena.h"
+#include "basic/instant.h"
 #include "basic/json.h"
 #include "basic/units.h"
 #include "daemon/core/types.h"
@@ -50,6 +51,7 @@ typedef enum FieldFlags {
         FIELD_OPTIONAL = 1 << 1, /* of an output: may be absent. An input that is not required is optional anyway */
         FIELD_CONSTANT = 1 << 2, /* of an output: stays as it is as long as its object exists */
         FIELD_VOLATILE = 1 << 3, /* of an output: changes with time alone, so that no change of it is told */
+        FIELD_UNRECORDED = 1 << 4, /* of an input: a vendor's response, which has no place in an audit log */
 } FieldFlags;
 
 typedef struct Structure Structure;
@@ -97,6 +99,7 @@ struct Structure {
 #define OPTIONAL .flags = FIELD_OPTIONAL
 #define CONSTANT .flags = FIELD_CONSTANT
 #define VOLATILE .flags = FIELD_VOLATILE
+#define UNRECORDED .flags = FIELD_UNRECORDED
 #define RANGE(lo, hi) .min = (lo), .max = (hi)
 #define LENGTH(n) .max = (n)
 
@@ -140,11 +143,10 @@ int schema_read_json(const Structure *s, JsonReader *r, Arena *arena, void *ret,
 void schema_write_json(const Structure *s, const void *structure, JsonWriter *w);
 /* The value of one field that is not absent. */
 void field_write_json(const Field *f, const void *structure, JsonWriter *w);
-
-/* Instants as "2026-03-01T12:00:00.123Z" (RFC 3339). */
-#define INSTANT_MAX 32
-size_t instant_to_string(uint64_t utc_ns, char buffer[INSTANT_MAX]);
-int instant_from_string(const char *s, uint64_t *ret);
+/* The same for the audit log: secrets are taken out, and so is what is absent or not to be recorded, at any depth. */
+void schema_write_record(const Structure *s, const void *structure, JsonWriter *w);
+void record_write_string(JsonWriter *w, const char *s);
+void field_write_record(const Field *f, const void *structure, JsonWriter *w);
 
 static inline void *field_of(const Field *f, void *structure) {
         return (char *) structure + f->offset;

@@ -112,7 +112,11 @@ static void check_rest(Api *api, Check *configuration, Check *probes) {
                  n ? "%zu prober connected" : "no prober is connected; nodes are judged by the reports of callers alone", n);
 }
 
-#define N_CHECKS 4
+static void check_audit(Api *api, Check *c) {
+        c->status = api_audit_sentence(api, c->message, sizeof(c->message)) < 0 ? STATUS_DEGRADED : STATUS_OK;
+}
+
+#define N_CHECKS 5
 
 static HealthStatus run_checks(Api *api, uint64_t now_ns, Check checks[N_CHECKS]) {
         HealthStatus worst = STATUS_OK;
@@ -122,6 +126,8 @@ static HealthStatus run_checks(Api *api, uint64_t now_ns, Check checks[N_CHECKS]
         checks[1] = (Check) { .name = "providers" };
         check_providers(api, &checks[1]);
         check_rest(api, &checks[2], &checks[3]);
+        checks[4] = (Check) { .name = "audit" };
+        check_audit(api, &checks[4]);
         for (size_t i = 0; i < N_CHECKS; i++)
                 worst = MAX(worst, checks[i].status);
         return worst;

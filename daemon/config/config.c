@@ -10,12 +10,26 @@
 
 static const EnumNames log_levels = { "LogLevel", log_level_names, ELEMENTSOF(log_level_names) };
 
+static const char *const audit_decisions_table[] = { "off", "failures", "sampled", "all" };
+static const EnumNames audit_decisions_names = { "AuditDecisions", audit_decisions_table, _AUDIT_DECISIONS_MAX };
+
 #define AT(member) .offset = offsetof(Config, member)
 static const Setting config_rows[] = {
         { "services", NULL, SETTING_SERVICES, AT(settings), .doc = "what callers may ask for, by name" },
 
         { "daemon.log_level", NULL, SETTING_ENUM, AT(daemon.log_level), .names = &log_levels, .fallback = LOG_INFO,
           .doc = "least important messages that are logged" },
+
+        { "audit.decisions", NULL, SETTING_ENUM, AT(daemon.audit_decisions), .names = &audit_decisions_names, .fallback = AUDIT_OFF,
+          .doc = "which decisions and reports the audit log records, beside management actions" },
+        { "audit.sample_rate", NULL, SETTING_PERCENT, AT(daemon.audit_sample_rate), "percent", 0, 100, 1, .flags = SETTING_POSITIVE,
+          .doc = "share of decisions, each with its report, that is recorded when they are sampled" },
+        { "audit.max_size", NULL, SETTING_SIZE, AT(daemon.audit_max_size), "bytes", 4096, 1 << 30, 16 << 20,
+          .doc = "size at which the audit log begins a new file" },
+        { "audit.max_age", NULL, SETTING_SECONDS, AT(daemon.audit_max_age_ns), "seconds", 0, 366 * 86400, 7 * 86400,
+          .doc = "age at which the audit log begins a new file, 0 for any" },
+        { "audit.keep", NULL, SETTING_UINT32, AT(daemon.audit_keep), "files", 0, 100000, 16,
+          .doc = "files of the audit log that are kept beside the current one" },
 
         { "limits.message_max", NULL, SETTING_SIZE, AT(daemon.message_max), "bytes", 4096, 64 << 20, 1 << 20,
           .doc = "size of one message from a client" },

@@ -19,6 +19,9 @@
 #define CONFIG_MEMBERS_MAX 10000      /* of one group or list */
 #define CONFIG_ERRORS_MAX 1000        /* collected */
 
+/* Which decisions and reports are recorded in the audit log. */
+typedef enum AuditDecisions { AUDIT_OFF, AUDIT_FAILURES, AUDIT_SAMPLED, AUDIT_ALL, _AUDIT_DECISIONS_MAX } AuditDecisions;
+
 /* What the daemon itself is told, beside the brain. Strings are owned. */
 typedef struct DaemonSettings {
         size_t message_max;             /* bytes of one frame; default 1 MiB */
@@ -33,6 +36,11 @@ typedef struct DaemonSettings {
         /* Names of groups, NULL-terminated; "*": everybody. prober: who may follow and report probes. */
         char **admin_groups, **operator_groups, **client_groups, **viewer_groups, **prober_groups;
         int log_level;                  /* syslog level */
+        int audit_decisions;            /* an AuditDecisions */
+        double audit_sample_rate;       /* a ratio */
+        size_t audit_max_size;          /* bytes */
+        uint64_t audit_max_age_ns;      /* 0: any */
+        uint32_t audit_keep;            /* files beside the current one */
 } DaemonSettings;
 
 typedef struct Config {
