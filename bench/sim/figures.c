@@ -47,12 +47,12 @@ static double until(const Measure *m, uint32_t node, uint64_t from_ns, uint64_t 
         return INFINITY;
 }
 
-/* When the node is next hit by anything, or the trace ends. */
-static uint64_t next_trouble(const Measure *m, uint32_t node, uint64_t after_ns) {
+/* When the service is next hit by anything, or the trace ends. */
+static uint64_t next_trouble(const Measure *m, uint32_t service, uint64_t after_ns) {
         uint64_t next = m->trace->duration_ns;
 
         for (uint32_t i = 0; i < m->trace->n_faults; i++)
-                if (m->trace->faults[i].node == node && m->trace->faults[i].from_ns >= after_ns)
+                if (m->trace->nodes[m->trace->faults[i].node].service == service && m->trace->faults[i].from_ns >= after_ns)
                         next = MIN(next, m->trace->faults[i].from_ns);
         return next;
 }
@@ -61,7 +61,7 @@ void measure_finish(Measure *m) {
         for (uint32_t i = 0; i < m->n_outages; i++) {
                 Outage *o = &m->outages[i];
                 double before = share_before(m, o->node, o->from_ns);
-                uint64_t end = next_trouble(m, o->node, o->to_ns);
+                uint64_t end = next_trouble(m, m->trace->nodes[o->node].service, o->to_ns);
 
                 if (isnan(before) || before < SHARE_MIN || !measure_any_works(m, m->trace->nodes[o->node].service, (o->from_ns + o->to_ns) / 2))
                         continue;
@@ -69,6 +69,9 @@ void measure_finish(Measure *m) {
                 if (isinf(o->divert_s)) /* what never left cannot come back */
                         continue;
                 o->readmit_s = until(m, o->node, o->to_ns, end, READMIT_WINDOW_NS, before * READMITTED, true);
+                /* A policy that likes another better by now has taken it back when it would use it, if it ever would not. */
+                if (isinf(o->readmit_s) && m->out_since_ns[o->node] == 0)
+                        o->readmit_s = o->eligible_s;
                 if (isinf(o->readmit_s) && end - o->to_ns < 2 * NSEC_PER_MINUTE)
                         o->readmit_s = NAN; /* it was not given the time */
         }

@@ -301,8 +301,8 @@ int main(int argc, char *argv[]) {
         if (r >= 0 && !a.json)
                 summary_show(&summary);
         if (r >= 0 && !a.json && seconds > 0) /* not with the rest, which is the same every time */
-                fprintf(stderr, "%.1f million events in %.2f s: %.2f million a second\n", (double) events / 1e6, seconds,
-                        (double) events / seconds / 1e6);
+                fprintf(stderr, "%.1f million events in %.2f s of processor time: %.2f million a second\n", (double) events / 1e6,
+                        seconds, (double) events / seconds / 1e6);
         for (size_t i = 0; i < a.n_traces; i++)
                 trace_free(traces[i]);
         globfree(&found);

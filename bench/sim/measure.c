@@ -26,7 +26,7 @@ static void add_outage(Measure *m, const Fault *f) {
                         m->outages[i].to_ns = MAX(m->outages[i].to_ns, to);
                         return;
                 }
-        m->outages[m->n_outages++] = (Outage) { f->node, f->from_ns, to, 0, 0, NAN, NAN };
+        m->outages[m->n_outages++] = (Outage) { f->node, f->from_ns, to, 0, 0, NAN, NAN, NAN };
 }
 
 /* What grows together is one. */
@@ -236,8 +236,14 @@ void measure_out(Measure *m, uint32_t node, uint64_t now_ns) {
         }
 }
 
-void measure_in(Measure *m, uint32_t node, uint64_t now_ns _unused_) {
+void measure_in(Measure *m, uint32_t node, uint64_t now_ns) {
         m->out_since_ns[node] = 0;
+        for (uint32_t i = 0; i < m->n_outages; i++) {
+                Outage *o = &m->outages[i];
+
+                if (o->node == node && now_ns >= o->to_ns && isnan(o->eligible_s))
+                        o->eligible_s = (double) (now_ns - o->to_ns) / 1e9;
+        }
 }
 
 void measure_scenario(Measure *m, ScenarioType type) {

@@ -18,7 +18,9 @@ typedef struct Outage {
         uint32_t hits;           /* attempts that ran into it while another node worked */
         uint32_t lost;           /* calls lost for good to it, or refused while it lasted */
         double divert_s;         /* until the node got next to nothing; NAN: it had next to nothing before, INFINITY: never */
-        double readmit_s;        /* until it got half of its former share again; NAN: does not apply, INFINITY: never */
+        double eligible_s;       /* after it: until the policy would use the node again; NAN: it always would */
+        double readmit_s;        /* after it: until it got half of its former share again, or where the policy likes another better
+                                    by now, until it was eligible; NAN: does not apply, INFINITY: never */
 } Outage;
 
 /* A fault that grows. */
@@ -58,7 +60,7 @@ typedef struct Measure {
         uint32_t n_outages, n_ramps;
         uint32_t scenarios;      /* a mask of types */
         uint64_t events;         /* that the run handled */
-        double seconds;          /* of the real clock that it took */
+        double seconds;          /* of the processor that it took */
 } Measure;
 
 typedef struct Figures {

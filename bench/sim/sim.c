@@ -261,7 +261,7 @@ int sim_run(Measure **ret, const Trace *trace, const PolicyType *type, Strategy 
         struct timespec from, to;
         int r;
 
-        clock_gettime(CLOCK_MONOTONIC, &from);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
         r = start(&s, type, strategy, seed);
         if (r >= 0) {
                 loop(&s);
@@ -269,7 +269,7 @@ int sim_run(Measure **ret, const Trace *trace, const PolicyType *type, Strategy 
                         type->finished(s.policy, trace->duration_ns);
                 r = s.error;
         }
-        clock_gettime(CLOCK_MONOTONIC, &to);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
         if (r >= 0) {
                 s.measure->seconds = (double) (to.tv_sec - from.tv_sec) + (double) (to.tv_nsec - from.tv_nsec) / 1e9;
                 measure_finish(s.measure);

@@ -85,13 +85,17 @@ static Skip check_cost(Filter *f, Money cost) {
 
 /*
  * Two failures in a row, or calls that nobody hears of, are no proof, but reason enough to send it no more than one call at a
- * time until one comes back. A node that hangs is found out so long before its callers lose patience.
+ * time until one comes back, and the longer it is silent, the more seldom. A node that hangs is found out so long before its
+ * callers lose patience.
  */
 static bool is_doubted(const NodeHot *h, uint64_t now_ns) {
-        uint64_t patience = h->answer_ns > 0 ? MAX((uint64_t) (DOUBT_FACTOR * h->answer_ns), DOUBT_MIN_NS) : DOUBT_UNKNOWN_NS;
-        bool silent = h->unheard >= DOUBT_UNHEARD && now_ns - h->unheard_ns > patience;
+        uint64_t patience = DOUBT_UNKNOWN_NS, silent_ns = h->unheard > 0 ? h->asked_ns - h->unheard_ns : 0;
+        bool silent;
 
-        return (silent || h->breaker.run >= BREAKER_DOUBT_RUN) && now_ns - h->asked_ns < patience;
+        if (h->answer_ns > 0)
+                patience = MAX((uint64_t) (DOUBT_FACTOR * h->answer_ns), DOUBT_MIN_NS);
+        silent = h->unheard >= DOUBT_UNHEARD && now_ns - h->unheard_ns > patience;
+        return (silent || h->breaker.run >= BREAKER_DOUBT_RUN) && now_ns - h->asked_ns < MAX(patience, silent_ns);
 }
 
 static Skip check_state(Filter *f, uint32_t i, NodeHot *h) {

@@ -61,17 +61,17 @@ static void test_silence_holds_the_rest_back(void **state) {
                         assert_int_equal(core_report(&c, PM_OK, 50 * MS), 0);
         }
         unsigned got = 0;
-        for (int i = 0; i < 100; i++) { /* two seconds: one call in half a second */
+        for (int i = 0; i < 200; i++) { /* four seconds: a call after one, two, four times as long */
                 core_wait(&c, 20 * MS);
                 if (streq(core_choose(&c), "a"))
                         got++;
                 else
                         assert_int_equal(core_report(&c, PM_OK, 50 * MS), 0);
         }
-        assert_in_range(got, 3, 5);
+        assert_in_range(got, 1, 3);
         assert_int_equal(core_node(&c, "s/a").circuit, CIRCUIT_CLOSED);
 
-        core_wait(&c, 600 * MS);
+        core_wait(&c, 10 * SEC);
         while (!streq(core_choose(&c), "a"))
                 core_report(&c, PM_OK, 50 * MS);
         core_report(&c, PM_OK, 50 * MS); /* there it is again */
