@@ -99,26 +99,68 @@ static const char *node_label(const Picture *p, uint32_t i) {
         return i == p->n - 1 && trace_service(p->trace, p->service)->n_nodes > p->n ? "others" : trace_service(p->trace, p->service)->nodes[i].id;
 }
 
+#define LETTER 6.6 /* about as wide as one is */
+
+/* Where the next bar of the same lane begins, to the right of from. */
+static double next_bar(const Picture *p, const Fault *f, double from) {
+        double x = RIGHT + LETTER * 8;
+
+        for (uint32_t i = 0; i < p->trace->n_faults; i++)
+                if (p->trace->faults[i].node == f->node && p->trace->faults[i].from_ns > f->from_ns)
+                        x = MIN(x, MAX(x_of(p, p->trace->faults[i].from_ns), from));
+        return x;
+}
+
+/* What else happens to the node at the same time: one bar says it all. */
+static bool is_named_before(const Trace *t, uint32_t fault) {
+        for (uint32_t i = 0; i < fault; i++)
+                if (t->faults[i].node == t->faults[fault].node && t->faults[i].from_ns == t->faults[fault].from_ns &&
+                    t->faults[i].to_ns == t->faults[fault].to_ns)
+                        return true;
+        return false;
+}
+
+static void describe_all(const Trace *t, uint32_t fault, char ret[160]) {
+        size_t k = 0;
+
+        for (uint32_t i = fault; i < t->n_faults && k < 80; i++)
+                if (t->faults[i].node == t->faults[fault].node && t->faults[i].from_ns == t->faults[fault].from_ns &&
+                    t->faults[i].to_ns == t->faults[fault].to_ns) {
+                        char what[64];
+
+                        k += (size_t) snprintf(ret + k, 160 - k, "%s%s", k > 0 ? ", " : "", fault_describe(&t->faults[i], what));
+                }
+}
+
+/* In the bar, beside it, in short, or not at all but for a tooltip: wherever it gets into nobody's way. */
+static void label_bar(const Picture *p, const Fault *f, double x, double w, double y, const char *what) {
+        double long_w = LETTER * (double) strlen(what), short_w = LETTER * (double) strlen(fault_names[f->kind]);
+
+        if (w > long_w)
+                label(p, x + w / 2, y, "middle", "inbar", what);
+        else if (next_bar(p, f, x + w) - x - w > long_w + 6)
+                label(p, x + w + 3, y, "start", "small", what);
+        else if (w > short_w)
+                label(p, x + w / 2, y, "middle", "inbar", fault_names[f->kind]);
+}
+
 /* A bar in the node's lane, and its shade on all below (drawn first, so that curves lie on it). */
 static void draw_faults(const Picture *p, double bottom) {
         for (uint32_t i = 0; i < p->trace->n_faults; i++) {
                 const Fault *f = &p->trace->faults[i];
                 const TraceNode *n = &p->trace->nodes[f->node];
                 double x = x_of(p, f->from_ns), w = MAX(x_of(p, f->to_ns) - x, 2.0), lane;
-                char what[64];
+                char what[160];
 
-                if (n->service != p->service)
+                if (n->service != p->service || is_named_before(p->trace, i))
                         continue;
                 lane = p->y + LANE * MIN(n->index, p->n - 1);
+                describe_all(p->trace, i, what);
                 fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"shade\"/>\n", x, p->y + LANE * p->n, w,
                         bottom - p->y - LANE * p->n);
-                fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\" opacity=\"%s\"/>\n", x, lane + 2, w,
-                        LANE - 4, f->kind == FAULT_DOWN || f->kind == FAULT_AUTH ? "#c0392b" : "#e0a030", f->ramp ? "0.55" : "0.9");
-                fault_describe(f, what);
-                if (w > 7.0 * (double) strlen(what))
-                        label(p, x + w / 2, lane + LANE - 7, "middle", "inbar", what);
-                else /* beside it, where there is room more likely than not */
-                        label(p, x + w + 3, lane + LANE - 7, "start", "small", what);
+                fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\"><title>%s</title></rect>\n", x, lane + 2, w,
+                        LANE - 4, f->kind == FAULT_DOWN || f->kind == FAULT_AUTH ? "#c0392b" : "#d9962b", what);
+                label_bar(p, f, x, w, lane + LANE - 7, what);
         }
 }
 

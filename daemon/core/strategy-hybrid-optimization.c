@@ -43,9 +43,13 @@ static uint32_t find(const Choice *c, uint32_t index) {
         return UINT32_MAX;
 }
 
-/* A node that warms up is left out of some choices at random, which says nothing against it. */
-static bool is_warming(const Choice *c, uint32_t index) {
-        return find(c, index) == UINT32_MAX && index < c->service->settings.n_nodes && c->service->hot[index].ramp < 1;
+/* Left out of this one choice by the request (a fallback has tried it already) or by chance (it warms up): that says nothing
+ * against it. */
+static bool is_left_out_once(const Choice *c, uint32_t index) {
+        const NodeHot *h = index < c->service->settings.n_nodes ? &c->service->hot[index] : NULL;
+
+        return h && find(c, index) == UINT32_MAX && h->breaker.circuit == CIRCUIT_CLOSED && h->admin == ADMIN_ENABLED &&
+               h->cooldown_ns <= c->now_ns && h->score >= LEADER_MIN;
 }
 
 uint32_t choose_hybrid_optimization(Choice *c) {
@@ -86,7 +90,7 @@ uint32_t choose_hybrid_optimization(Choice *c) {
                         return leader;
         }
         /* It keeps its lead or its challenge for when it is in again. */
-        if (is_warming(c, s->leader) || (leader == best && is_warming(c, s->challenger)))
+        if (is_left_out_once(c, s->leader) || (leader == best && is_left_out_once(c, s->challenger)))
                 return best;
         s->challenger_since_ns = 0;
         s->leader = c->index[best];

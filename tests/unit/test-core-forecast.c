@@ -144,6 +144,30 @@ static void test_hybrid_leader_holds(void **state) {
         core_done(&c);
 }
 
+/* The fallback of one failed call goes elsewhere, and takes no lead with it. */
+static void test_hybrid_leader_outlives_a_fallback(void **state) {
+        Outcome failed = core_outcome(PM_SERVICE_UNAVAILABLE, 50 * MS);
+        CostAssessment cost;
+        Core c;
+
+        core_init(&c, HYBRID_OPTIMIZATION, NULL, 2);
+        for (int i = 0; i < 100; i++, c.now += 100 * MS)
+                core_call_node(&c, i % 2 ? "a" : "b", PM_OK);
+        const char leader = core_choose(&c)[0];
+        char id[DECISION_ID_MAX + 1];
+
+        memcpy(id, c.d.id, sizeof(id));
+        assert_int_equal(router_fallback(c.router, id, UID, false, &failed, MONEY_UNSET, false, c.now, &c.d, &c.settlement, &cost,
+                                         &c.refusal), 0);
+        assert_int_not_equal(strchr(c.d.node, '/')[1], leader);
+        core_report(&c, PM_OK, 50 * MS);
+        for (int i = 0; i < 50; i++, c.now += 10 * MS) {
+                assert_int_equal(core_choose(&c)[0], leader);
+                core_report(&c, PM_OK, 50 * MS);
+        }
+        core_done(&c);
+}
+
 /* Routes for so many seconds, ten times a second; the share of the node. */
 static double share_over(Core *c, const char *node, unsigned seconds) {
         unsigned n = 0;
@@ -190,6 +214,7 @@ int main(void) {
                 cmocka_unit_test(test_noise_earns_no_trust),
                 cmocka_unit_test(test_traffic_leaves_before_the_failure),
                 cmocka_unit_test(test_hybrid_leader_holds),
+                cmocka_unit_test(test_hybrid_leader_outlives_a_fallback),
                 cmocka_unit_test(test_hybrid_leader_comes_back_as_it_warms_up),
         };
 
