@@ -62,12 +62,15 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/cost-report.c \
 	daemon/api/costs.c \
 	daemon/api/describe.c \
+	daemon/api/distribution.c \
 	daemon/api/errors.c daemon/api/errors.h \
 	daemon/api/events.c daemon/api/events.h \
 	daemon/api/management.c \
 	daemon/api/methods.c \
 	daemon/api/peer.c daemon/api/peer.h \
 	daemon/api/probes.c daemon/api/probes.h \
+	daemon/api/registration-store.c \
+	daemon/api/registration.c daemon/api/registration.h \
 	daemon/api/routing.c \
 	daemon/api/scenarios.c \
 	daemon/api/schema.c daemon/api/schema.h \
@@ -81,6 +84,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/config/diff.c \
 	daemon/config/document.c daemon/config/document.h \
 	daemon/config/load.c \
+	daemon/config/registrations.c daemon/config/registrations.h \
 	daemon/config/suggest.c daemon/config/suggest.h \
 	daemon/config/text.c daemon/config/text.h \
 	daemon/dbus/authority.c \
@@ -101,6 +105,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/store/audit-file.c daemon/store/audit-file.h \
 	daemon/store/audit.c daemon/store/audit.h \
 	daemon/store/chain.c daemon/store/chain.h \
+	daemon/store/store-file.c daemon/store/store.h \
 	daemon/varlink/connection.c \
 	daemon/varlink/message.c \
 	daemon/varlink/private.h \

@@ -12,6 +12,7 @@
 
 #include "basic/log.h"
 #include "daemon/api/api.h"
+#include "daemon/api/registration.h"
 #include "daemon/dbus/bus.h"
 #include "daemon/store/audit.h"
 #include "daemon/varlink/server.h"
@@ -26,7 +27,12 @@ struct Manager {
         ManagerOptions options;
         sd_event *event;
         sd_event_source *tick;
-        Config *config;
+        Config *config;    /* what the file says */
+        Registrations *registrations;
+        Store *store;
+        Settings in_force; /* the one with the other over it; borrows from both */
+        RouterLimits limits; /* of the router, for its life */
+        ApiConfigurator configurator;
         Providers *providers;
         Router *router;
         Audit *audit;
@@ -35,7 +41,7 @@ struct Manager {
         Bus *bus;
         uint64_t status_due_ns;
         char status[256];
-        char reload_field[128], reload_reason[256]; /* the first mistake of the last refused reload */
+        char reload_field[128], reload_reason[640]; /* the first mistake of the last refused reload */
 };
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -136,6 +142,18 @@ static void keep_first_error(Manager *m, const ConfigErrors *errors) {
                 }
 }
 
+static void keep_fault(Manager *m, int error, const RegistrationFault *fault) {
+        if (!fault->service[0]) {
+                snprintf(m->reload_field, sizeof(m->reload_field), "%s", "");
+                snprintf(m->reload_reason, sizeof(m->reload_reason), "%s", strerror(-error));
+                return;
+        }
+        snprintf(m->reload_field, sizeof(m->reload_field), "services.%s", fault->service);
+        snprintf(m->reload_reason, sizeof(m->reload_reason), "what is registered for %s does not fit the file: %.80s %.300s",
+                 fault->service, fault->field, fault->reason);
+        log_error("%s", m->reload_reason);
+}
+
 typedef struct Counting {
         ConfigChange change;
         void *userdata;
@@ -151,7 +169,26 @@ static void count_change(void *userdata, const char *path, const char *before, c
                 c->change(c->userdata, path, before, after);
 }
 
-static void put_in_force(Manager *m, Config *config) {
+/* The registrations over a file's settings. Telling nobody (NULL: no change) is for the start. */
+static int put_in_force(Manager *m, const Settings *file, Counting *counting, RegistrationFault *fault) {
+        Settings settings;
+
+        int r = registrations_merge(m->registrations, file, &m->limits, &settings, fault);
+        if (r < 0)
+                return r;
+        r = router_apply(m->router, &settings, clock_ns(CLOCK_BOOTTIME));
+        if (r < 0) {
+                free(settings.services);
+                return r;
+        }
+        if (counting)
+                settings_diff(&m->in_force, &settings, count_change, counting);
+        free(m->in_force.services);
+        m->in_force = settings;
+        return 0;
+}
+
+static void put_daemon_settings_in_force(Manager *m, Config *config) {
         set_log_level(m, config);
         varlink_server_set_limits(m->varlink, config->daemon.message_max, config->daemon.send_buffer_max);
         config_free(m->config);
@@ -160,8 +197,8 @@ static void put_in_force(Manager *m, Config *config) {
 
 static int reload(void *userdata, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason) {
         Manager *m = userdata;
-        uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
         Counting counting = { change, change_userdata, 0 };
+        RegistrationFault fault = {};
         ConfigErrors errors = {};
         Config *config = NULL;
         char message[160];
@@ -169,9 +206,9 @@ static int reload(void *userdata, ConfigChange change, void *change_userdata, co
         int r = config_load(m->options.config, find_provider, m->providers, &config, &errors);
         log_errors(&errors);
         if (r == 0) {
-                r = router_apply(m->router, &config->settings, now_ns);
+                r = put_in_force(m, &config->settings, &counting, &fault);
                 if (r < 0)
-                        snprintf(m->reload_reason, sizeof(m->reload_reason), "%s", strerror(-r));
+                        keep_fault(m, r, &fault);
         } else
                 keep_first_error(m, &errors);
         config_errors_done(&errors);
@@ -184,13 +221,38 @@ static int reload(void *userdata, ConfigChange change, void *change_userdata, co
                 *ret_reason = m->reload_reason;
                 return r == -ENOMEM ? r : -EINVAL;
         }
-        settings_diff(&m->config->settings, &config->settings, count_change, &counting);
         snprintf(message, sizeof(message), "The configuration was reloaded: %zu settings changed", counting.n);
         log_info("%s", message);
         api_configuration_changed(m->api, &config->daemon, message);
-        put_in_force(m, config);
+        put_daemon_settings_in_force(m, config);
         bus_objects_changed(m->bus);
-        api_dispatch_effects(m->api, now_ns);
+        api_dispatch_effects(m->api, clock_ns(CLOCK_BOOTTIME));
+        return 0;
+}
+
+static int check_registrations(void *userdata, RegistrationFault *ret_fault) {
+        Manager *m = userdata;
+        Settings settings;
+
+        int r = registrations_merge(m->registrations, &m->config->settings, &m->limits, &settings, ret_fault);
+        if (r == 0)
+                free(settings.services);
+        return r;
+}
+
+static int apply_registrations(void *userdata, const char *what, ConfigChange change, void *change_userdata) {
+        Manager *m = userdata;
+        Counting counting = { change, change_userdata, 0 };
+        RegistrationFault fault;
+        char message[256];
+
+        int r = put_in_force(m, &m->config->settings, &counting, &fault);
+        if (r < 0)
+                return r;
+        snprintf(message, sizeof(message), "%s: %zu settings changed", what, counting.n);
+        log_info("%s", message);
+        api_registrations_changed(m->api, message);
+        bus_objects_changed(m->bus);
         return 0;
 }
 
@@ -248,15 +310,43 @@ static int load_config(Manager *m) {
         return 0;
 }
 
+static int load_registrations(Manager *m) {
+        _cleanup_free_ char *trouble = NULL;
+
+        int r = registrations_new(&m->registrations, find_provider, m->providers);
+        if (r == 0)
+                r = store_file_new(&m->store, m->options.state_dir);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up the store");
+        r = registrations_load(m->registrations, m->store, &trouble);
+        if (trouble)
+                log_error("%s; the configuration file is in force alone", trouble);
+        if (r < 0) {
+                log_error_errno(r, "Cannot read the stored registrations in %s; the configuration file is in force alone, and nothing "
+                                "can be registered", m->options.state_dir);
+                m->store = store_free(m->store);
+        }
+        return 0;
+}
+
 static int make_router(Manager *m) {
         uint64_t seed, now_ns = clock_ns(CLOCK_BOOTTIME);
+        RegistrationFault fault = {};
 
         /* Decision ids come from this generator, and must not be guessed. */
         if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
                 return log_error_errno(-errno, "Cannot get a random seed");
-        int r = router_new(&m->router, &m->config->daemon.router, seed, now_ns, clock_ns(CLOCK_REALTIME));
+        m->limits = m->config->daemon.router;
+        int r = router_new(&m->router, &m->limits, seed, now_ns, clock_ns(CLOCK_REALTIME));
+        /* The file may have changed since something was registered: then the file counts. */
         if (r == 0)
-                r = router_apply(m->router, &m->config->settings, now_ns);
+                r = put_in_force(m, &m->config->settings, NULL, &fault);
+        while (r == -EINVAL && fault.service[0]) {
+                log_error("What is registered for %s does not fit the configuration file, which is in force alone: %s %s", fault.service,
+                          fault.field, fault.reason);
+                registrations_suspend(m->registrations, fault.service);
+                r = put_in_force(m, &m->config->settings, NULL, &fault);
+        }
         return r < 0 ? log_error_errno(r, "Cannot put the configuration in force") : 0;
 }
 
@@ -318,6 +408,8 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
         if (r == 0)
                 r = load_config(m);
         if (r == 0)
+                r = load_registrations(m);
+        if (r == 0)
                 r = make_router(m);
         if (r == 0)
                 r = make_event_loop(m);
@@ -326,7 +418,8 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
         r = api_new(&m->api, m->router, m->providers, &m->config->daemon, clock_ns(CLOCK_BOOTTIME));
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the API");
-        api_set_reload(m->api, reload, m);
+        m->configurator = (ApiConfigurator) { m, m->registrations, m->store, reload, check_registrations, apply_registrations };
+        api_set_configurator(m->api, &m->configurator);
         r = start_audit(m);
         if (r < 0)
                 return r;
@@ -353,6 +446,9 @@ Manager *manager_free(Manager *m) {
         api_free(m->api);
         stop_audit(m);
         router_free(m->router);
+        free(m->in_force.services);
+        registrations_free(m->registrations);
+        store_free(m->store);
         config_free(m->config);
         providers_free(m->providers);
         sd_event_source_disable_unref(m->tick);

@@ -38,9 +38,8 @@ Api *api_free(Api *api) {
         return NULL;
 }
 
-void api_set_reload(Api *api, ApiReload reload, void *userdata) {
-        api->reload = reload;
-        api->reload_userdata = userdata;
+void api_set_configurator(Api *api, const ApiConfigurator *configurator) {
+        api->configurator = configurator;
 }
 
 Router *api_router(Api *api) {
@@ -54,22 +53,31 @@ uint64_t api_utc_ns(const Api *api _unused_) {
         return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
 }
 
-void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message) {
+static void tell_configuration(Api *api, Severity severity, const char *message) {
         ApiEvent event = {
-                .utc_ns = api_utc_ns(api), .type = EVENT_CONFIGURATION_CHANGED, .severity = settings ? SEVERITY_LOW : SEVERITY_MEDIUM,
+                .utc_ns = api_utc_ns(api), .type = EVENT_CONFIGURATION_CHANGED, .severity = severity,
                 .data = { .strategy = _STRATEGY_INVALID, .cost = MONEY_UNSET, .limit = MONEY_UNSET, .ratio = NAN },
         };
 
+        snprintf(event.message, sizeof(event.message), "%s", message);
+        events_publish(api->events, &event);
+}
+
+void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message) {
         api->last_reload_failed = !settings;
         if (settings) {
                 api->settings = settings;
                 api->configuration_serial++;
-                api->last_reload_utc_ns = event.utc_ns;
+                api->last_reload_utc_ns = api_utc_ns(api);
                 users_reconfigure(api->users, settings);
                 api_audit_configure(api);
         }
-        snprintf(event.message, sizeof(event.message), "%s", message);
-        events_publish(api->events, &event);
+        tell_configuration(api, settings ? SEVERITY_LOW : SEVERITY_MEDIUM, message);
+}
+
+void api_registrations_changed(Api *api, const char *message) {
+        api->configuration_serial++;
+        tell_configuration(api, SEVERITY_LOW, message);
 }
 
 void api_dispatch_effects(Api *api, uint64_t now_ns) {

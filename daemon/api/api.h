@@ -9,8 +9,10 @@
 #include "daemon/api/peer.h"
 #include "daemon/api/schema.h"
 #include "daemon/config/config.h"
+#include "daemon/config/registrations.h"
 #include "daemon/core/router.h"
 #include "daemon/providers/providers.h"
+#include "daemon/store/store.h"
 
 #define API_INTERFACE "org.pointsman.routing"
 
@@ -96,12 +98,26 @@ void api_serve(ApiCall *call, const void *in);
  * (valid until the next call) name the first mistake. */
 typedef int (*ApiReload)(void *userdata, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason);
 
+/* What the owner of the configuration does for the methods that change it. */
+typedef struct ApiConfigurator {
+        void *userdata;
+        Registrations *registrations;
+        Store *store; /* NULL: what is stored could not be read, so nothing is to be stored over it */
+        ApiReload reload;
+        /* Whether the registrations fit the file as it is in force. -EINVAL: see the fault. */
+        int (*check)(void *userdata, RegistrationFault *ret_fault);
+        /* Puts the registrations in force over the file, telling each change; what: for the log and subscribers. */
+        int (*apply)(void *userdata, const char *what, ConfigChange change, void *change_userdata);
+} ApiConfigurator;
+
 /* Everything passed in must outlive the API. */
 int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns);
 Api *api_free(Api *api);
-void api_set_reload(Api *api, ApiReload reload, void *userdata);
+void api_set_configurator(Api *api, const ApiConfigurator *configurator);
 /* A new configuration was asked for and is in force (settings), or was refused (NULL); message says it to subscribers. */
 void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message);
+/* The same where only registrations have changed. */
+void api_registrations_changed(Api *api, const char *message);
 
 /* Passes on what the brain wants done outside: events to subscribers, probes to the prober. Call after every entry into the brain. */
 void api_dispatch_effects(Api *api, uint64_t now_ns);

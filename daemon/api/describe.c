@@ -29,8 +29,10 @@ static const char *simple_type(const Field *f) {
         case FIELD_BOOL: case FIELD_TRISTATE:
                 return "bool";
         case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
+        case FIELD_SECONDS_INT:
                 return "int";
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:
+        case FIELD_PERCENT: case FIELD_RATIO:
                 return "float";
         case FIELD_STRING: case FIELD_CHARS: case FIELD_TEXT: case FIELD_INSTANT:
                 return "string";

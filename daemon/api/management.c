@@ -25,32 +25,18 @@ int api_set_node_state(ApiCall *call, const void *in) {
         return api_reply(call, &out);
 }
 
-typedef struct Change {
-        const char *path, *before, *after;
-} Change;
+/* ---- changes of the configuration ---- */
 
-typedef struct ReloadOut {
-        const Change *changes;
-        size_t n_changes;
-} ReloadOut;
-
-#define F(member, name, type, ...) FIELD(Change, member, name, type, ##__VA_ARGS__)
-static STRUCTURE(change_structure, "Change", Change,
+#define F(member, name, type, ...) FIELD(ApiChange, member, name, type, ##__VA_ARGS__)
+STRUCTURE(change_structure, "Change", ApiChange,
         F(path, "path", FIELD_STRING),
         F(before, "before", FIELD_STRING, OPTIONAL),
         F(after, "after", FIELD_STRING, OPTIONAL));
 #undef F
-STRUCTURE(reload_out, NULL, ReloadOut,
-        FIELD(ReloadOut, changes, "changes", FIELD_ARRAY, COUNT(ReloadOut, n_changes), .structure = &change_structure));
+STRUCTURE(changes_out, NULL, ApiChanges,
+        FIELD(ApiChanges, changes, "changes", FIELD_ARRAY, COUNT(ApiChanges, n), .structure = &change_structure));
 
-typedef struct Collecting {
-        Arena *arena;
-        Change *changes;
-        size_t n, allocated;
-        bool failed;
-} Collecting;
-
-static const char *keep(Collecting *c, const char *s) {
+static const char *keep(ApiChanges *c, const char *s) {
         if (!s)
                 return NULL;
         char *copy = arena_alloc(c->arena, strlen(s) + 1, 1);
@@ -59,37 +45,37 @@ static const char *keep(Collecting *c, const char *s) {
         return copy ? strcpy(copy, s) : NULL;
 }
 
-static void collect_change(void *userdata, const char *path, const char *before, const char *after) {
-        Collecting *c = userdata;
+void api_collect_change(void *userdata, const char *path, const char *before, const char *after) {
+        ApiChanges *c = userdata;
 
         if (c->n == c->allocated) {
                 size_t want = MAX(c->allocated * 2, (size_t) 16);
-                Change *more = arena_alloc(c->arena, want, sizeof(Change));
+                ApiChange *more = arena_alloc(c->arena, want, sizeof(ApiChange));
                 if (!more) {
                         c->failed = true;
                         return;
                 }
                 if (c->n)
-                        memcpy(more, c->changes, c->n * sizeof(Change));
+                        memcpy(more, c->changes, c->n * sizeof(ApiChange));
                 c->changes = more;
                 c->allocated = want;
         }
-        c->changes[c->n++] = (Change) { keep(c, path), keep(c, before), keep(c, after) };
+        c->changes[c->n++] = (ApiChange) { keep(c, path), keep(c, before), keep(c, after) };
 }
 
 int api_reload_configuration(ApiCall *call, const void *in _unused_) {
-        Api *api = call->api;
-        Collecting c = { .arena = call->arena };
+        const ApiConfigurator *configurator = call->api->configurator;
+        ApiChanges changes = { .arena = call->arena };
         const char *field = "", *reason = "";
 
-        if (!api->reload)
+        if (!configurator)
                 return api_fail(call, ERROR_BUSY, .reason = "the daemon cannot reload now");
-        int r = api->reload(api->reload_userdata, collect_change, &c, &field, &reason);
+        int r = configurator->reload(configurator->userdata, api_collect_change, &changes, &field, &reason);
         if (r == -EINVAL)
                 return api_fail(call, ERROR_INVALID_CONFIGURATION, .field = field, .reason = reason);
         if (r < 0)
                 return r;
-        return c.failed ? -ENOMEM : api_reply(call, &(ReloadOut) { c.changes ?: &(const Change) {}, c.n });
+        return changes.failed ? -ENOMEM : api_reply(call, &changes);
 }
 
 /* ---- by a signal ---- */

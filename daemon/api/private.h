@@ -18,8 +18,7 @@ struct Api {
         Users *users;
         Events *events;
         Probes *probes;
-        ApiReload reload;
-        void *reload_userdata;
+        const ApiConfigurator *configurator; /* or NULL */
 
         AuditTrail trail;
 
@@ -50,6 +49,9 @@ int api_get_routing_analytics(ApiCall *call, const void *in);
 int api_get_optimization_analytics(ApiCall *call, const void *in);
 int api_get_cost_monitoring(ApiCall *call, const void *in);
 int api_get_cost_report(ApiCall *call, const void *in);
+int api_register_traffic_distribution(ApiCall *call, const void *in);
+int api_register_budget_allocation(ApiCall *call, const void *in);
+int api_unregister_traffic_distribution(ApiCall *call, const void *in);
 int api_set_node_state(ApiCall *call, const void *in);
 int api_reload_configuration(ApiCall *call, const void *in);
 int api_subscribe(ApiCall *call, const void *in);
@@ -60,7 +62,8 @@ int api_report_probe(ApiCall *call, const void *in);
 extern const Structure route_in, decision_out, report_in, report_out, fallback_in, fallback_out;
 extern const Structure handle_scenario_in, handle_scenario_out, resolve_scenario_in, resolve_scenario_out;
 extern const Structure active_scenarios_in, active_scenarios_out;
-extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, reload_out;
+extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, changes_out;
+extern const Structure register_distribution_in, register_allocation_in, unregister_in, register_out;
 extern const Structure routing_analytics_in, routing_analytics_out, optimization_analytics_out;
 extern const Structure cost_monitoring_in, cost_monitoring_out, cost_report_in, cost_report_out;
 extern const Structure subscribe_in, subscribe_out, probe_out, report_probe_in, report_probe_out;
@@ -68,6 +71,24 @@ extern const Structure subscribe_in, subscribe_out, probe_out, report_probe_in, 
 /* The live scenarios, of one service (and those of all services) or all (NULL), in the arena; the worst first. */
 int api_collect_scenarios(Api *api, Arena *arena, const char *service, uint64_t now_ns, const ApiScenario **ret, size_t *ret_n);
 size_t api_count_scenarios(Api *api, uint64_t now_ns);
+
+/* A service with its nodes, in the arena. */
+int api_collect_service(Api *api, Arena *arena, const Service *s, uint64_t now_ns, ApiService *ret);
+
+typedef struct ApiChange {
+        const char *path, *before, *after;
+} ApiChange;
+
+/* Collects in its arena what a change of the configuration changes; failed: the arena has no memory. */
+typedef struct ApiChanges {
+        Arena *arena;
+        ApiChange *changes;
+        size_t n, allocated;
+        bool failed;
+} ApiChanges;
+
+extern const Structure change_structure; /* ApiChange */
+void api_collect_change(void *userdata, const char *path, const char *before, const char *after);
 
 /* The wall clock now. */
 uint64_t api_utc_ns(const Api *api);

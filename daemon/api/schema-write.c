@@ -129,11 +129,13 @@ static void write_field(const Field *f, const void *structure, JsonWriter *w, Re
         case FIELD_UINT32: json_write_uint(w, AT(uint32_t)); break;
         case FIELD_UINT64: json_write_uint(w, AT(uint64_t)); break;
         case FIELD_FLOAT: json_write_double(w, AT(double), 4); break;
-        case FIELD_DEGREES: json_write_double(w, AT(double), 6); break;
+        case FIELD_DEGREES: case FIELD_RATIO: json_write_double(w, AT(double), 6); break;
+        case FIELD_PERCENT: json_write_double(w, AT(double) * 100, 4); break;
         case FIELD_MONEY: case FIELD_UNITS: json_write_fixed(w, AT(int64_t), 6); break;
         case FIELD_MS: json_write_fixed(w, (int64_t) (AT(uint64_t) / NSEC_PER_USEC), 3); break;
         case FIELD_MS_INT: json_write_uint(w, AT(uint64_t) / NSEC_PER_MSEC + (AT(uint64_t) % NSEC_PER_MSEC > 0)); break;
         case FIELD_SECONDS: json_write_fixed(w, (int64_t) (AT(uint64_t) / NSEC_PER_MSEC), 3); break;
+        case FIELD_SECONDS_INT: json_write_uint(w, AT(uint64_t) / NSEC_PER_SEC); break;
         case FIELD_INSTANT: write_instant(w, AT(uint64_t)); break;
         case FIELD_ENUM: json_write_string(w, enum_to_string(f->names, AT(int)) ?: ""); break;
         case FIELD_ENUMS: write_enums(w, f->names, AT(uint32_t)); break;

@@ -33,6 +33,10 @@ int schema_fail_within(SchemaError *error, int r, const Field *f, ssize_t index)
 
 void schema_init(const Structure *s, void *ret) {
         memset(ret, 0, s->size);
+        if (s->init) {
+                s->init(ret);
+                return;
+        }
         for (const Field *f = s->fields; f->name; f++) {
                 void *p = field_of(f, ret);
 
@@ -46,10 +50,10 @@ void schema_init(const Structure *s, void *ret) {
                 case FIELD_UNITS:
                         *(Units *) p = -1;
                         break;
-                case FIELD_FLOAT: case FIELD_DEGREES:
+                case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_PERCENT: case FIELD_RATIO:
                         *(double *) p = NAN;
                         break;
-                case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS:
+                case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS: case FIELD_SECONDS_INT:
                         *(uint64_t *) p = NSEC_INFINITY;
                         break;
                 case FIELD_STRUCT:
@@ -71,9 +75,9 @@ bool field_is_absent(const Field *f, const void *structure) {
                 return *(const int64_t *) p == INT64_MIN;
         case FIELD_UNITS:
                 return *(const Units *) p < 0;
-        case FIELD_FLOAT: case FIELD_DEGREES:
+        case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_PERCENT: case FIELD_RATIO:
                 return isnan(*(const double *) p);
-        case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS:
+        case FIELD_MS: case FIELD_MS_INT: case FIELD_SECONDS: case FIELD_SECONDS_INT:
                 return *(const uint64_t *) p == NSEC_INFINITY;
         case FIELD_INSTANT:
                 return *(const uint64_t *) p == 0;
@@ -95,9 +99,45 @@ const Field *schema_find_missing(const Structure *s, const void *structure) {
         return NULL;
 }
 
+#define WHOLE_MAX 9007199254740991.0 /* the last whole number that every JSON library holds exactly */
+
+/* What a number may be where the field does not say: what its type can hold, and no more than anybody means. */
+static void number_limits(const Field *f, double *ret_min, double *ret_max) {
+        *ret_min = 0;
+        switch (f->type) {
+        case FIELD_INT:
+                *ret_min = -WHOLE_MAX;
+                *ret_max = WHOLE_MAX;
+                break;
+        case FIELD_INT32:
+                *ret_max = INT32_MAX;
+                break;
+        case FIELD_UINT32:
+                *ret_max = UINT32_MAX;
+                break;
+        case FIELD_UINT64:
+                *ret_max = WHOLE_MAX;
+                break;
+        case FIELD_UNITS: case FIELD_MS: case FIELD_MS_INT:
+                *ret_max = 1e12;
+                break;
+        case FIELD_SECONDS: case FIELD_SECONDS_INT:
+                *ret_max = 1e9;
+                break;
+        default:
+                *ret_min = -1e12;
+                *ret_max = 1e12;
+                break;
+        }
+}
+
 int field_check_number(const Field *f, double value, SchemaError *error) {
-        if (f->min < f->max && !(value >= f->min && value <= f->max))
-                return schema_fail(error, f->name, "%.10g is out of range: %.10g to %.10g are allowed", value, f->min, f->max);
+        double min = f->min, max = f->max;
+
+        if (min >= max)
+                number_limits(f, &min, &max);
+        if (!(value >= min && value <= max))
+                return schema_fail(error, f->name, "%.10g is out of range: %.16g to %.16g are allowed", value, min, max);
         return 0;
 }
 
@@ -120,6 +160,7 @@ int field_check_count(const Field *f, size_t n, SchemaError *error) {
 bool field_is_whole(const Field *f) {
         switch (f->type) {
         case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
+        case FIELD_SECONDS_INT:
                 return true;
         default:
                 return false;
@@ -145,10 +186,13 @@ void field_set_number(const Field *f, double value, int64_t exact, void *structu
         case FIELD_FLOAT: case FIELD_DEGREES:
                 *(double *) to = value;
                 break;
+        case FIELD_PERCENT: case FIELD_RATIO:
+                *(double *) to = f->type == FIELD_RATIO && value <= 1 ? value : value / 100;
+                break;
         case FIELD_MS: case FIELD_MS_INT:
                 *(uint64_t *) to = value <= 0 ? 0 : (uint64_t) llround(MIN(value, 1e12) * 1e6);
                 break;
-        default: /* FIELD_SECONDS */
+        default: /* FIELD_SECONDS, FIELD_SECONDS_INT */
                 *(uint64_t *) to = value <= 0 ? 0 : (uint64_t) llround(MIN(value, 9e9) * 1e9);
                 break;
         }

@@ -25,11 +25,14 @@ typedef enum FieldType {
         FIELD_UINT64,         /* uint64_t; int; none */
         FIELD_FLOAT,          /* double; float, four digits; NAN */
         FIELD_DEGREES,        /* double; float, six digits; NAN */
+        FIELD_PERCENT,        /* double, a ratio; float in percent; NAN */
+        FIELD_RATIO,          /* double, a ratio; float, above 1 in percent; NAN */
         FIELD_MONEY,          /* Money; float in dollars; MONEY_UNSET */
         FIELD_UNITS,          /* Units; float; -1 */
         FIELD_MS,             /* uint64_t in ns; float in milliseconds; NSEC_INFINITY */
         FIELD_MS_INT,         /* uint64_t in ns; int in milliseconds, rounded up; NSEC_INFINITY */
         FIELD_SECONDS,        /* uint64_t in ns; float in seconds; NSEC_INFINITY */
+        FIELD_SECONDS_INT,    /* uint64_t in ns; int in seconds; NSEC_INFINITY */
         FIELD_INSTANT,        /* uint64_t in ns since 1970; string, RFC 3339 in UTC; 0 */
         FIELD_ENUM,           /* int or an enumeration; one of names; -1 */
         FIELD_ENUMS,          /* uint32_t, a bit for each of names; list of them; 0 */
@@ -63,7 +66,7 @@ typedef struct Field {
         uint8_t type; /* a FieldType */
         uint8_t flags;
         uint32_t offset, count_offset;
-        double min, max; /* of a number's outside value, if min < max; of strings and lists max is the length (0: the default) */
+        double min, max; /* of a number's outside value, if min < max (else what its type can hold); of strings and lists max is the length (0: the default) */
         union {
                 const EnumNames *names;
                 const Structure *structure;
@@ -83,6 +86,7 @@ struct Structure {
         const char *name; /* as a type of the interface; NULL: anonymous */
         size_t size;
         const Field *fields; /* ended by one without a name */
+        void (*init)(void *ret); /* of an input that has defaults: puts them in, where else absent fields are marked so */
 };
 
 #define STRUCTURE(variable, name, type, ...) \
@@ -117,7 +121,7 @@ void schema_complain(SchemaError *error, const char *field, const char *format, 
  * list). Returns r; does nothing if r is not -EINVAL. */
 int schema_fail_within(SchemaError *error, int r, const Field *f, ssize_t index);
 
-/* Makes every field absent. */
+/* Makes every field absent, or what it is by default. */
 void schema_init(const Structure *s, void *ret);
 bool field_is_absent(const Field *f, const void *structure);
 /* The first required field that is absent; NULL: none. */

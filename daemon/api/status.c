@@ -5,6 +5,19 @@
 #include "config.h"
 #include "daemon/api/private.h"
 
+int api_collect_service(Api *api, Arena *arena, const Service *s, uint64_t now_ns, ApiService *ret) {
+        ServiceStatus status;
+
+        service_status(api->router, s, now_ns, &status);
+        NodeStatus *nodes = arena_alloc(arena, MAX(status.n_nodes, (size_t) 1), sizeof(NodeStatus));
+        if (!nodes)
+                return -ENOMEM;
+        for (size_t i = 0; i < status.n_nodes; i++)
+                node_status(api->router, service_node(s, i), now_ns, &nodes[i]);
+        *ret = (ApiService) { status, nodes, status.n_nodes };
+        return 0;
+}
+
 /* Every service with its nodes, in the arena of the call. */
 static int collect_services(Api *api, Arena *arena, uint64_t now_ns, const ApiService **ret, size_t *ret_n) {
         size_t n = router_n_services(api->router);
@@ -13,17 +26,9 @@ static int collect_services(Api *api, Arena *arena, uint64_t now_ns, const ApiSe
         if (!services)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                const Service *s = router_service(api->router, i);
-                ApiService *a = &services[i];
-
-                service_status(api->router, s, now_ns, &a->status);
-                a->n_nodes = a->status.n_nodes;
-                NodeStatus *nodes = arena_alloc(arena, MAX(a->n_nodes, (size_t) 1), sizeof(NodeStatus));
-                if (!nodes)
-                        return -ENOMEM;
-                for (size_t k = 0; k < a->n_nodes; k++)
-                        node_status(api->router, service_node(s, k), now_ns, &nodes[k]);
-                a->nodes = nodes;
+                int r = api_collect_service(api, arena, router_service(api->router, i), now_ns, &services[i]);
+                if (r < 0)
+                        return r;
         }
         *ret = services;
         *ret_n = n;

@@ -161,6 +161,9 @@ static void check_options(Checker *c, const NodeSettings *n) {
                 if (!name_is_valid(o->name, NODE_ID_MAX))
                         complain(c, path,
                                  "has a name that is not 1 to %d of A-Z a-z 0-9 _ . -, the first a letter or digit", NODE_ID_MAX);
+                for (size_t k = 0; k < i; k++)
+                        if (streq(n->options[k].name, o->name))
+                                complain(c, path, "is there twice");
                 if (strlen(o->value) > OPTION_VALUE_MAX || has_control(o->value))
                         complain(c, path, "must be at most %d bytes without control characters", OPTION_VALUE_MAX);
         }

@@ -7,8 +7,9 @@
 
 static const char *const signatures[_FIELD_TYPE_MAX] = {
         [FIELD_BOOL] = "b", [FIELD_TRISTATE] = "b", [FIELD_INT] = "x", [FIELD_INT32] = "i", [FIELD_UINT32] = "u",
-        [FIELD_UINT64] = "t", [FIELD_FLOAT] = "d", [FIELD_DEGREES] = "d", [FIELD_MONEY] = "d", [FIELD_UNITS] = "d",
-        [FIELD_MS] = "d", [FIELD_MS_INT] = "t", [FIELD_SECONDS] = "d", [FIELD_INSTANT] = "s", [FIELD_ENUM] = "s",
+        [FIELD_UINT64] = "t", [FIELD_FLOAT] = "d", [FIELD_DEGREES] = "d", [FIELD_PERCENT] = "d", [FIELD_RATIO] = "d", [FIELD_MONEY] = "d", [FIELD_UNITS] = "d",
+        [FIELD_MS] = "d", [FIELD_MS_INT] = "t", [FIELD_SECONDS] = "d", [FIELD_SECONDS_INT] = "t",
+        [FIELD_INSTANT] = "s", [FIELD_ENUM] = "s",
         [FIELD_ENUMS] = "as", [FIELD_STRING] = "s", [FIELD_CHARS] = "s", [FIELD_TEXT] = "s", [FIELD_STRINGS] = "as",
         [FIELD_INLINE_STRINGS] = "as", [FIELD_MAP] = "a{ss}", [FIELD_COUNTS] = "a{st}", [FIELD_STRUCT] = "a{sv}",
         [FIELD_STRUCT_POINTER] = "a{sv}", [FIELD_ARRAY] = "aa{sv}",
@@ -60,7 +61,8 @@ static int append_number(sd_bus_message *m, const Field *f, const void *structur
         if (!field_is_absent(f, structure))
                 switch (f->type) {
                 case FIELD_FLOAT: d = rounded(AT(double), 1e4); break;
-                case FIELD_DEGREES: d = rounded(AT(double), 1e6); break;
+                case FIELD_DEGREES: case FIELD_RATIO: d = rounded(AT(double), 1e6); break;
+                case FIELD_PERCENT: d = rounded(AT(double) * 100, 1e4); break;
                 case FIELD_MONEY: case FIELD_UNITS: d = (double) AT(int64_t) / 1e6; break;
                 case FIELD_MS: d = (double) (AT(uint64_t) / NSEC_PER_USEC) / 1e3; break;
                 default: d = (double) (AT(uint64_t) / NSEC_PER_MSEC) / 1e3; break; /* FIELD_SECONDS */
@@ -68,10 +70,10 @@ static int append_number(sd_bus_message *m, const Field *f, const void *structur
         return sd_bus_message_append_basic(m, 'd', &d);
 }
 
-static int append_ms_int(sd_bus_message *m, uint64_t ns) {
-        uint64_t ms = ns == NSEC_INFINITY ? UINT64_MAX : ns / NSEC_PER_MSEC + (ns % NSEC_PER_MSEC > 0);
+static int append_whole_time(sd_bus_message *m, uint64_t ns, uint64_t unit) {
+        uint64_t n = ns == NSEC_INFINITY ? UINT64_MAX : ns / unit + (ns % unit > 0);
 
-        return sd_bus_message_append_basic(m, 't', &ms);
+        return sd_bus_message_append_basic(m, 't', &n);
 }
 
 static int append_text(sd_bus_message *m, const Field *f, const void *structure) {
@@ -138,8 +140,10 @@ int codec_append(sd_bus_message *m, const Field *f, const void *structure) {
         case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64:
                 return sd_bus_message_append_basic(m, signatures[f->type][0], p);
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:
+        case FIELD_PERCENT: case FIELD_RATIO:
                 return append_number(m, f, structure);
-        case FIELD_MS_INT: return append_ms_int(m, AT(uint64_t));
+        case FIELD_MS_INT: return append_whole_time(m, AT(uint64_t), NSEC_PER_MSEC);
+        case FIELD_SECONDS_INT: return append_whole_time(m, AT(uint64_t), NSEC_PER_SEC);
         case FIELD_INSTANT: return append_instant(m, AT(uint64_t));
         case FIELD_ENUM: return sd_bus_message_append_basic(m, 's', enum_to_string(f->names, AT(int)) ?: "");
         case FIELD_ENUMS: return append_strings(m, NULL, 0); /* only ever read */

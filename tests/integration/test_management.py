@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios, registrations and analytics over the socket: what an operator and an admin do."""
 
+import copy
 import datetime
+import json
+import os
+import re
 import time
 
 import pytest
@@ -205,3 +209,258 @@ def test_cost_report_does_not_guess(maps):
                                ("groupBy", ["operation"], "allowed are"), ("groupBy", "node", "array")):
         error = fails(maps, "InvalidParameter", "GetCostReport", **{field: value})
         assert error["parameter"] == field and word in error["reason"], (field, value, error)
+
+
+# ---- registrations ----
+
+# As callers of the earlier REST service send them.
+DISTRIBUTION = json.loads("""{"serviceName":"stripe","distribution":{"strategy":"HEALTH_BASED","nodes":[
+  {"id":"us-east","provider":"stripe","region":"us-east-1","url":"https://us-east.stripe.test","weight":70,"costPerRequest":0.029,
+   "expectedSuccessRate":0.998,"latitude":39.0,"longitude":-77.5},
+  {"id":"stripe/eu-west","provider":"stripe","region":"eu-west-1","url":"https://eu-west.stripe.test/","weight":30,"costPerRequest":0.032,
+   "expectedSuccessRate":99.5}],
+  "loadBalancing":{"algorithm":"health_weighted","healthCheckInterval":30,"failoverThreshold":5,"retryBackoffMs":1000,"maxRetries":3},
+  "costConstraints":{"maxCostPerHour":100,"budgetAlertThreshold":80,"costOptimizationEnabled":true}}}""")
+ALLOCATION = json.loads("""{"serviceName":"stripe","allocation":{"totalBudget":1000,"budgetPeriod":"daily",
+  "costTiers":{"normal":0.029,"elevated":0.050,"emergency":0.100}}}""")
+
+
+def distribution(name="stripe", **nodes):
+    """The payload with other nodes: id=cost."""
+    return {"serviceName": name, "distribution": {"nodes": [{"id": k, "provider": "stripe", "url": "https://x.test", "costPerRequest": v}
+                                                            for k, v in nodes.items()]}}
+
+
+def stored(d):
+    with open(os.path.join(d.state_dir, "registrations.json"), encoding="utf-8") as f:
+        return json.load(f)["registrations"]
+
+
+def test_the_payloads_of_the_earlier_service_work(maps):
+    reply = maps.call("RegisterTrafficDistribution", **DISTRIBUTION)
+    service = reply["service"]
+    assert (service["serviceName"], service["origin"], service["strategy"]) == ("stripe", "registered", "HEALTH_BASED")
+    assert [n["node"] for n in service["nodes"]] == ["stripe/us-east", "stripe/eu-west"]
+    assert service["nodes"][1]["url"] == "https://eu-west.stripe.test" and service["maxCostPerHour"] == 100
+    assert reply["changes"] == [{"path": "services.stripe", "after": "2 nodes"}]
+    d = maps.call("Route", serviceName="stripe")["decision"]
+    assert d["maxRetries"] == 3 and d["retryBackoffMs"] == 1000 and d["expiresInMs"] == 30000
+
+    reply = maps.call("RegisterBudgetAllocation", **ALLOCATION)
+    assert reply["service"]["totalBudget"] == 1000 and reply["service"]["budgetPeriod"] == "daily"
+    assert {c["path"]: c["after"] for c in reply["changes"]} == {
+        "services.stripe.budget.total": "1000", "services.stripe.budget.period": "daily", "services.stripe.budget.tiers.normal": "0.029",
+        "services.stripe.budget.tiers.elevated": "0.05", "services.stripe.budget.tiers.emergency": "0.1"}
+    cost = maps.call("GetCostMonitoring", serviceName="stripe")["cost"]
+    assert cost["costTiers"] == ALLOCATION["allocation"]["costTiers"] and cost["budgetAlertThreshold"] == 80
+    assert maps.call("RegisterBudgetAllocation", **ALLOCATION)["changes"] == []
+
+    assert maps.call("UnregisterTrafficDistribution", serviceName="stripe")["changes"] == [{"path": "services.stripe", "before": "2 nodes"}]
+    assert fails(maps, "NoSuchService", "Route", serviceName="stripe") == {"serviceName": "stripe"}
+    assert fails(maps, "NoSuchService", "UnregisterTrafficDistribution", serviceName="stripe") == {"serviceName": "stripe"}
+
+
+def test_percent_and_ratio(daemon, client):
+    """An expected success rate may be either; both thresholds are percent."""
+    d = daemon(CONFIG)
+    client(d).call("RegisterTrafficDistribution", **DISTRIBUTION)
+    (entry,) = stored(d)
+    rates = [n["expectedSuccessRate"] for n in entry["distribution"]["nodes"]]
+    assert rates == [0.998, 0.995]
+    assert entry["distribution"]["loadBalancing"]["failoverThreshold"] == 5
+    assert entry["distribution"]["costConstraints"]["budgetAlertThreshold"] == 80
+    assert node_of(client(d).call("GetSnapshot"), "stripe/us-east")["successRate"] == 0.998
+
+
+def node_of(snapshot, name):
+    return next(n for s in snapshot["services"] for n in s["nodes"] if n["node"] == name)
+
+
+def test_over_the_file_and_back(daemon, client):
+    """What is registered takes the place of the file's; the file's budget holds unless one is registered, too."""
+    d = daemon({"services": {"stripe": {
+        "strategy": "ROUND_ROBIN", "load_balancing": {"health_check_interval": 0}, "budget": {"total": 50, "period": "weekly"},
+        "nodes": {"us-east": {"provider": "stripe", "url": "https://file.test", "cost_per_request": 0.01},
+                  "gone": {"provider": "stripe", "url": "https://gone.test"}}}}})
+    c = client(d)
+    decision = c.call("Route", serviceName="stripe", exclude=["gone"])["decision"]
+    c.call("Report", decision=decision["id"], httpStatus=200)
+    service = c.call("RegisterTrafficDistribution", **DISTRIBUTION)["service"]
+    assert (service["strategy"], service["totalBudget"], service["origin"]) == ("HEALTH_BASED", 50, "registered")
+    assert service["spendHour"] == 0.01 and service["decisions"] == 1  # money and health carry over
+    assert {n["node"]: n["calls"] for n in service["nodes"]} == {"stripe/us-east": 1, "stripe/eu-west": 0}
+
+    assert c.call("Reload")["changes"] == []
+    with open(d.config, encoding="utf-8") as f:
+        text = f.read()
+    with open(d.config, "w", encoding="utf-8") as f:
+        f.write(text.replace("total = 50", "total = 60"))
+    assert [x["path"] for x in c.call("Reload")["changes"]] == ["services.stripe.budget.total"]
+    assert service_of(c, "stripe")["origin"] == "registered" and service_of(c, "stripe")["totalBudget"] == 60
+
+    c.call("RegisterBudgetAllocation", **ALLOCATION)
+    assert service_of(c, "stripe")["totalBudget"] == 1000
+    c.call("UnregisterTrafficDistribution", serviceName="stripe")
+    service = service_of(c, "stripe")
+    assert (service["strategy"], service["totalBudget"], service["origin"]) == ("ROUND_ROBIN", 60, "file")
+    assert {n["node"]: n["calls"] for n in service["nodes"]} == {"stripe/us-east": 1, "stripe/gone": 0}
+    assert c.call("UnregisterTrafficDistribution", serviceName="stripe")["changes"] == []
+
+
+def test_a_budget_over_the_file_leaves_its_nodes(maps):
+    service = maps.call("RegisterBudgetAllocation", serviceName="maps", allocation={"totalBudget": 5, "budgetPeriod": "hourly"})["service"]
+    assert service["origin"] == "registered" and service["totalBudget"] == 5 and len(service["nodes"]) == 2
+    assert fails(maps, "NoSuchService", "RegisterBudgetAllocation", **ALLOCATION) == {"serviceName": "stripe"}
+
+
+def test_registrations_survive_a_kill(daemon, client):
+    d = daemon(CONFIG)
+    c = client(d)
+    c.call("RegisterTrafficDistribution", **DISTRIBUTION)
+    c.call("RegisterBudgetAllocation", **ALLOCATION)
+    c.call("RegisterTrafficDistribution", **distribution("other", a=0.01))
+    c.call("UnregisterTrafficDistribution", serviceName="other")
+    before = service_of(c, "stripe")
+    d.kill()
+    d = daemon(CONFIG, state_dir=d.state_dir, name="again")
+    after = service_of(client(d), "stripe")
+    keys = ("origin", "strategy", "priority", "totalBudget", "budgetPeriod", "maxCostPerHour")
+    assert [after[k] for k in keys] == [before[k] for k in keys]
+    keys = ("node", "provider", "region", "url", "weight", "costPerRequest", "successRate")
+    assert [[n[k] for k in keys] for n in after["nodes"]] == [[n[k] for k in keys] for n in before["nodes"]]
+    assert client(d).call("Reload")["changes"] == []
+    assert [s["serviceName"] for s in client(d).call("GetSystemStatus")["services"]] == ["maps", "more", "stripe"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"registrations":[{"serviceName":1}]}', b'{"registrations":[]} x', b"\xff" * 100,
+                                  b'{"registrations":[{"serviceName":"s","distribution":{"nodes":[{"id":"x"}]}}]}'])
+def test_a_broken_store_is_set_aside(daemon, client, run_dir, text):
+    state = os.path.join(run_dir, "state")
+    os.makedirs(state)
+    for i in (1, 2):
+        with open(os.path.join(state, "registrations.json"), "wb") as f:
+            f.write(text)
+        d = daemon(CONFIG, state_dir=state, name=f"d{i}")
+        assert "cannot be understood" in d.log()
+        with open(os.path.join(state, f"registrations.json.bad{i}"), "rb") as f:
+            assert f.read() == text
+        c = client(d)
+        assert [s["serviceName"] for s in c.call("GetSystemStatus")["services"]] == ["maps", "more"]
+        c.call("RegisterTrafficDistribution", **DISTRIBUTION)
+        assert [e["serviceName"] for e in stored(d)] == ["stripe"]
+        d.stop()
+
+
+def test_what_cannot_be_read_is_not_written_over(daemon, client, run_dir):
+    state = os.path.join(run_dir, "state")
+    os.makedirs(os.path.join(state, "registrations.json"))
+    c = client(daemon(CONFIG, state_dir=state))
+    assert "could not be read" in fails(c, "Busy", "RegisterTrafficDistribution", **DISTRIBUTION)["reason"]
+    assert "could not be read" in fails(c, "Busy", "UnregisterTrafficDistribution", serviceName="maps")["reason"]
+    assert c.call("Route", serviceName="maps")
+
+
+def test_what_cannot_be_stored_is_not_in_force(daemon, client):
+    d = daemon(CONFIG)
+    c = client(d)
+    c.call("RegisterTrafficDistribution", **distribution(a=0.01))
+    # In the way of the file that is written beside.
+    os.mkdir(os.path.join(d.state_dir, "registrations.json.new"))
+    error = fails(c, "Busy", "RegisterTrafficDistribution", **distribution(a=0.02, b=0.01))
+    assert "cannot be stored" in error["reason"]
+    fails(c, "Busy", "UnregisterTrafficDistribution", serviceName="stripe")
+    assert [(n["node"], n["costPerRequest"]) for n in service_of(c, "stripe")["nodes"]] == [("stripe/a", 0.01)]
+    os.rmdir(os.path.join(d.state_dir, "registrations.json.new"))
+    assert len(c.call("RegisterTrafficDistribution", **distribution(a=0.02, b=0.01))["service"]["nodes"]) == 2
+
+
+def test_a_registration_that_no_longer_fits(daemon, client):
+    """The file has changed: at the start the file counts; a reload is refused."""
+    def config(cost):
+        return {"services": {"maps": {"nodes": {"mapbox": {**NODES["mapbox"], "cost_per_request": cost}}}}}
+
+    d = daemon(config(0.005))
+    c = client(d)
+    tiers = {"normal": 0.005, "elevated": 0.006, "emergency": 0.007}
+    c.call("RegisterBudgetAllocation", serviceName="maps", allocation={"totalBudget": 7, "budgetPeriod": "daily", "costTiers": tiers})
+    with open(d.config, encoding="utf-8") as f:
+        text = f.read()
+    with open(d.config, "w", encoding="utf-8") as f:
+        f.write(text.replace("0.005", "0.5"))
+    error = fails(c, "InvalidConfiguration", "Reload")
+    assert error["field"] == "services.maps" and "registered for maps does not fit" in error["reason"]
+    assert service_of(c, "maps")["totalBudget"] == 7
+    d.stop()
+
+    d = daemon(d.config, state_dir=d.state_dir, name="again")
+    assert "does not fit the configuration file" in d.log()
+    c = client(d)
+    assert service_of(c, "maps")["origin"] == "file" and "totalBudget" not in service_of(c, "maps")
+    assert len(stored(d)) == 1
+    c.call("UnregisterTrafficDistribution", serviceName="maps")
+    assert stored(d) == []
+
+
+@pytest.mark.parametrize(("method", "path", "value", "word"), [
+    ("distribution", "nodes", [], "at least one node"),
+    ("distribution", "nodes.0.id", "us east", "must have a name"),
+    ("distribution", "nodes.0.id", "maps/us-east", "must have a name"),
+    ("distribution", "nodes.1.id", "us-east", "again"),
+    ("distribution", "nodes.0.provider", "strip", "ListProviders"),
+    ("distribution", "nodes.1.url", "ftp://x", "https://"),
+    ("distribution", "nodes.0.url", "https://user:pass@x", "no user name"),
+    ("distribution", "nodes.0.weight", 1001, "from 0 to 1000"),
+    ("distribution", "nodes.0.costPerRequest", -0.01, "from 0"),
+    ("distribution", "nodes.0.expectedSuccessRate", 101, "up to 100"),
+    ("distribution", "nodes.0.expectedSuccessRate", 0, "above 0"),
+    ("distribution", "nodes.0.latencyLimitMs", 600001, "600000"),
+    ("distribution", "nodes.0.credential", "sk_live:1", "never the credential itself"),
+    ("distribution", "nodes.0.options", {"a b": "x"}, "has a name that"),
+    ("distribution", "nodes.0.options.nonsense", "x", "unknown"),
+    ("distribution", "nodes.0.priceTiers", [{"upTo": 5, "price": 0.1}, {"upTo": 5, "price": 0.2}], "more than the 5"),
+    ("distribution", "loadBalancing.failoverThreshold", 0, "above 0 up to 100 (percent)"),
+    ("distribution", "loadBalancing.failoverThreshold", 101, "up to 100 (percent)"),
+    ("distribution", "loadBalancing.healthCheckInterval", 86401, "86400"),
+    ("distribution", "loadBalancing.retryBackoffMs", 0, "from 1"),
+    ("distribution", "loadBalancing.maxRetries", 101, "100"),
+    ("distribution", "loadBalancing.leaseSeconds", 0, "from 1"),
+    ("distribution", "costConstraints.maxCostPerHour", -1, "from 0"),
+    ("distribution", "costConstraints.budgetAlertThreshold", 101, "percent"),
+    ("distribution", "revenuePerCall", -1, "from 0"),
+    ("allocation", "totalBudget", -1, "from 0"),
+    ("allocation", "costTiers.elevated", 0.02, "must not be less"),
+    ("allocation", "costTiers.emergency", 0.001, "must not be less"),
+    ("allocation", "emergencyMultiplier", 0.5, "from 1"),
+])
+def test_each_mistake_is_named_and_nothing_changes(maps, method, path, value, word):
+    maps.call("RegisterTrafficDistribution", **DISTRIBUTION)
+    before = maps.call("GetSnapshot")["services"]
+    call, payload = {"distribution": ("RegisterTrafficDistribution", DISTRIBUTION), "allocation": ("RegisterBudgetAllocation", ALLOCATION)}[method]
+    payload = copy.deepcopy(payload)
+    *steps, last = [int(s) if s.isdigit() else s for s in path.split(".")]
+    at = payload[method]
+    for s in steps:
+        at = at[s] if isinstance(s, int) else at.setdefault(s, {})
+    at[last] = value
+    error = fails(maps, "InvalidConfiguration", call, **payload)
+    wanted = re.sub(r"\.(\d+)", r"[\1]", f"{method}.{path}")
+    assert error["field"].startswith(wanted) and word in error["reason"], error
+    assert maps.call("GetSnapshot")["services"] == before
+
+
+def test_limits_of_services_and_nodes(daemon, client):
+    c = client(daemon({**CONFIG, "limits": {"services": 3, "nodes": 7, "nodes_per_service": 3}}))
+    c.call("RegisterTrafficDistribution", **distribution(a=1, b=1))
+    assert "limits.services allows 3" in fails(c, "InvalidConfiguration", "RegisterTrafficDistribution", **distribution("s2", a=1))["reason"]
+    error = fails(c, "InvalidConfiguration", "RegisterTrafficDistribution", **distribution(a=1, b=1, c=1, d=1))
+    assert error["field"] == "distribution.nodes" and "limits.nodes_per_service allows 3" in error["reason"]
+    c.call("RegisterTrafficDistribution", **distribution(a=1, b=1, c=1))
+    assert "limits.nodes allows 7" in fails(c, "InvalidConfiguration", "RegisterTrafficDistribution", **distribution(
+        "maps", a=1, b=1, c=1))["reason"]
+
+
+def test_events_tell_of_a_registration(maps):
+    serial = maps.call("GetSnapshot")["serial"]
+    maps.call("RegisterTrafficDistribution", **DISTRIBUTION)
+    event = next(maps.more("Subscribe", types=["configuration_changed"], since=serial))["event"]
+    assert event["message"] == f"RegisterTrafficDistribution of stripe by user {os.getuid()}: 1 settings changed"
