@@ -109,6 +109,8 @@ static int read_entry(Reading *g, const Field *f, size_t i, const JsonValue *key
         }
         if (v.type != JSON_STRING)
                 return wrong_type(g, f, &v, f->type == FIELD_MAP ? "an object of strings" : "an array of strings");
+        if (f->type == FIELD_STRINGS && field_check_string(f, v.size, g->error) < 0)
+                return -EINVAL;
         if (f->type == FIELD_MAP)
                 *(struct pm_header *) to = (struct pm_header) { json_terminate_string(key), json_terminate_string(&v) };
         else
@@ -144,6 +146,7 @@ static int read_list(Reading *g, const Field *f, const JsonValue *v, void *struc
 }
 
 static int read_enums(Reading *g, const Field *f, const JsonValue *v, void *structure) {
+        size_t n = 0;
         int r;
 
         if (v->type != JSON_ARRAY)
@@ -152,7 +155,9 @@ static int read_enums(Reading *g, const Field *f, const JsonValue *v, void *stru
                 JsonValue x;
                 const char *name = NULL;
 
-                r = read_value(g, &x);
+                r = field_check_count(f, ++n, g->error);
+                if (r == 0)
+                        r = read_value(g, &x);
                 if (r == 0)
                         r = read_string(g, f, &x, &name);
                 if (r == 0)

@@ -99,15 +99,13 @@ const Field *schema_find_missing(const Structure *s, const void *structure) {
         return NULL;
 }
 
-#define WHOLE_MAX 9007199254740991.0 /* the last whole number that every JSON library holds exactly */
-
 /* What a number may be where the field does not say: what its type can hold, and no more than anybody means. */
 static void number_limits(const Field *f, double *ret_min, double *ret_max) {
         *ret_min = 0;
         switch (f->type) {
         case FIELD_INT:
-                *ret_min = -WHOLE_MAX;
-                *ret_max = WHOLE_MAX;
+                *ret_min = -9.2e18; /* the least of all is absent */
+                *ret_max = 9.3e18;
                 break;
         case FIELD_INT32:
                 *ret_max = INT32_MAX;
@@ -116,7 +114,7 @@ static void number_limits(const Field *f, double *ret_min, double *ret_max) {
                 *ret_max = UINT32_MAX;
                 break;
         case FIELD_UINT64:
-                *ret_max = WHOLE_MAX;
+                *ret_max = 9.3e18;
                 break;
         case FIELD_UNITS: case FIELD_MS: case FIELD_MS_INT:
                 *ret_max = 1e12;
@@ -142,7 +140,8 @@ int field_check_number(const Field *f, double value, SchemaError *error) {
 }
 
 int field_check_string(const Field *f, size_t size, SchemaError *error) {
-        size_t max = f->max > 0 ? (size_t) f->max : FIELD_STRING_MAX;
+        /* Of a list, max is about how many there are. */
+        size_t max = f->max > 0 && f->type != FIELD_STRINGS && f->type != FIELD_ENUMS ? (size_t) f->max : FIELD_STRING_MAX;
 
         if (size > max)
                 return schema_fail(error, f->name, "%zu bytes are too long: up to %zu are allowed", size, max);

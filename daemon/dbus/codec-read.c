@@ -215,7 +215,8 @@ static int read_entry(Reading *g, const Field *f, size_t i, void *to) {
                         r = read_string(g, f, &((struct pm_header *) to)->value);
                 return r < 0 ? r : sd_bus_message_exit_container(g->message);
         default:
-                return read_string(g, f, to);
+                r = read_string(g, f, to);
+                return r < 0 ? r : field_check_string(f, strlen(*(const char **) to), g->error);
         }
 }
 
@@ -245,11 +246,16 @@ static int read_list(Reading *g, const Field *f, Next next, void *structure) {
 }
 
 static int read_enums(Reading *g, const Field *f, Next next, void *structure) {
+        size_t n = 0;
+
         if (next.type != 'a' || next.dictionary)
                 return wrong_type(g, f, next, "an array");
         int r = sd_bus_message_enter_container(g->message, 'a', NULL);
-        while (r >= 0 && (r = sd_bus_message_at_end(g->message, false)) == 0)
-                r = read_word(g, f, structure);
+        while (r >= 0 && (r = sd_bus_message_at_end(g->message, false)) == 0) {
+                r = field_check_count(f, ++n, g->error);
+                if (r == 0)
+                        r = read_word(g, f, structure);
+        }
         return r < 0 ? r : sd_bus_message_exit_container(g->message);
 }
 
