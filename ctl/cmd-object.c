@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prints what has no view of its own: fields by name, then each array of objects as a table, then each object within. */
+#include <ctype.h>
+
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
@@ -11,10 +13,24 @@ static bool is_table(const json_t *v) {
         return json_is_array(v) && json_is_object(json_array_get(v, 0));
 }
 
+/* Whether it is a field's name, and not a value that stands in a field's place: a verdict, a strategy, a node. */
+static bool is_field_name(const char *name) {
+        if (!islower((unsigned char) *name))
+                return false;
+        for (; *name; name++)
+                if (!isalnum((unsigned char) *name))
+                        return false;
+        return true;
+}
+
 /* "costPerSuccess" → "Cost per success" or, as a heading, "COST PER SUCCESS"; a unit at the end is said by the value. */
 static void label(const char *name, bool heading, char *buffer, size_t size) {
         size_t n = strlen(name), k = 0;
 
+        if (!is_field_name(name)) {
+                snprintf(buffer, size, "%s", name);
+                return;
+        }
         if (n > 2 && streq(name + n - 2, "Ms"))
                 n -= 2;
         for (size_t i = 0; i < n && k + 3 < size; i++) {
@@ -79,4 +95,16 @@ void print_object(Ctl *c, const json_t *reply) {
         const json_t *inner = json_object_size(reply) == 1 ? json_object_iter_value(json_object_iter((json_t *) reply)) : NULL;
 
         print_level(c, json_is_object(inner) ? inner : reply, 0);
+}
+
+void print_analytics(Ctl *c, const json_t *reply) {
+        json_t *points = (json_t *) json_at(reply, "analytics.points");
+
+        /* Of a quiet hour nobody reads sixty lines of nothing. */
+        for (size_t i = json_array_size(points); i-- > 0;) {
+                const json_t *point = json_array_get(points, i);
+                if (json_number_value(json_at(point, "decisions")) == 0 && json_number_value(json_at(point, "calls")) == 0)
+                        json_array_remove(points, i);
+        }
+        print_object(c, reply);
 }

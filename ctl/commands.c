@@ -131,11 +131,12 @@ const Command commands[] = {
           "nothing about the node and is reported as canceled.",
           "pointsmanctl exec maps --operation geocode -- curl -fsS '{url}/ping'", exec_options, .run = run_exec },
 
-        { "budget", "[SERVICE]", MONEY, "show budgets and what is spent", NULL, "pointsmanctl budget stripe", .run = run_budget },
+        { "budget", "[SERVICE]", MONEY, "show budgets and what is spent", NULL, "pointsmanctl budget stripe", .fields = { "serviceName" },
+          .run = run_budget },
         { "cost-report", NULL, MONEY, "add up what was spent", NULL, "pointsmanctl cost-report --group-by node", cost_report_options,
           .method = "GetCostReport", .lines = "report", .print = print_object },
         { "analytics", "SERVICE", MONEY, "show how a service was routed", NULL, "pointsmanctl analytics maps", analytics_options,
-          .method = "GetRoutingAnalytics", .fields = { "serviceName" }, .lines = "analytics", .print = print_object },
+          .method = "GetRoutingAnalytics", .fields = { "serviceName" }, .lines = "analytics", .print = print_analytics },
 
         { "node", "drain|enable|disable NODE", MANAGEMENT, "change a node's administrative state",
           "A draining node gets no new calls, a disabled one no probes either.", "pointsmanctl node drain maps/here", .run = run_node },

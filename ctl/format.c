@@ -178,16 +178,21 @@ static bool ends_with(const char *s, const char *end) {
 }
 
 Format format_of_field(const char *name) {
-        static const char *const money[] = { "cost", "spend", "spent", "price", "budget", "revenue", "savings", "saving", "remaining" };
+        static const char *const money[] = { "cost", "spend", "spent", "price", "budget", "revenue", "savings", "saving", "remaining", "limit" };
 
         if (ends_with(name, "Ms"))
                 return FORMAT_DURATION;
-        if (ends_with(name, "At") || streq(name, "time") || streq(name, "from") || streq(name, "to"))
+        if (ends_with(name, "At") || ends_with(name, "Since") || streq(name, "since") || streq(name, "time") ||
+            streq(name, "from") || streq(name, "to") || streq(name, "start"))
                 return FORMAT_TIME;
         if (ends_with(name, "Rate") || ends_with(name, "Ratio") || ends_with(name, "share") || ends_with(name, "Share"))
                 return FORMAT_PERCENT;
-        if (ends_with(name, "Count") || ends_with(name, "Calls") || ends_with(name, "Percent"))
+        if (streq(name, "text") || streq(name, "message") || streq(name, "reason"))
+                return FORMAT_PROSE;
+        if (ends_with(name, "Threshold") || ends_with(name, "Count") || ends_with(name, "Calls") || ends_with(name, "Percent"))
                 return FORMAT_COUNT;
+        if (streq(name, "normal") || streq(name, "elevated") || streq(name, "emergency")) /* cost tiers */
+                return FORMAT_MONEY;
         for (size_t i = 0; i < ELEMENTSOF(money); i++)
                 if (strcasestr(name, money[i]))
                         return FORMAT_MONEY;

@@ -43,6 +43,12 @@ tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-registration
+tests_unit_test_registration_SOURCES = tests/unit/test-registration.c tests/unit/test.h
+tests_unit_test_registration_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_registration_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_registration_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-dbus-codec
 tests_unit_test_dbus_codec_SOURCES = tests/unit/test-dbus-codec.c tests/unit/test.h
 tests_unit_test_dbus_codec_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -46,8 +46,8 @@ typedef struct Advice {
 static STRUCTURE(advice_structure, "Recommendation", Advice,
         F(service_name, "serviceName", FIELD_STRING),
         F(it.node, "node", FIELD_STRING, OPTIONAL),
-        F(it.text, "text", FIELD_CHARS),
-        F(it.saving_per_hour, "savingPerHour", FIELD_MONEY));
+        F(it.saving_per_hour, "savingPerHour", FIELD_MONEY),
+        F(it.text, "text", FIELD_CHARS));
 #undef F
 
 #define F(member, name, type, ...) FIELD(ServiceTotals, member, name, type, ##__VA_ARGS__)

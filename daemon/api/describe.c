@@ -28,7 +28,7 @@ static const char *simple_type(const Field *f) {
         switch ((FieldType) f->type) {
         case FIELD_BOOL: case FIELD_TRISTATE:
                 return "bool";
-        case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
+        case FIELD_INT: case FIELD_LIMIT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
         case FIELD_SECONDS_INT:
                 return "int";
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:

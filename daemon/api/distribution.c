@@ -13,10 +13,6 @@ _Static_assert(sizeof(struct pm_header) == sizeof(Option) && offsetof(struct pm_
 #define OPTIONS_MAX 32
 #define NODES_MAX 1000000 /* the configured limits are lower */
 
-static void init_price_tier(void *ret) {
-        *(PriceTier *) ret = (PriceTier) { .up_to = INT64_MAX, .price = MONEY_UNSET };
-}
-
 static void init_node(void *ret) {
         node_settings_init(ret);
 }
@@ -33,9 +29,9 @@ static void init_allocation(void *ret) {
 #define FIELDS(...) (const Field[]) { __VA_ARGS__, {} }
 
 #define F(member, name, type, ...) FIELD(PriceTier, member, name, type, ##__VA_ARGS__)
-static const Structure price_tier_structure = { "PriceTier", sizeof(PriceTier), FIELDS(
-        F(up_to, "upTo", FIELD_INT, OPTIONAL, RANGE(1, 1e15)),
-        F(price, "price", FIELD_MONEY, REQUIRED)), init_price_tier };
+static STRUCTURE(price_tier_structure, "PriceTier", PriceTier,
+        F(up_to, "upTo", FIELD_LIMIT, OPTIONAL, RANGE(1, 1e15)),
+        F(price, "price", FIELD_MONEY, REQUIRED));
 #undef F
 
 #define F(member, name, type, ...) FIELD(NodeSettings, member, name, type, ##__VA_ARGS__)

@@ -124,7 +124,7 @@ static void write_field(const Field *f, const void *structure, JsonWriter *w, Re
         switch ((FieldType) f->type) {
         case FIELD_BOOL: write_bool(w, AT(bool)); break;
         case FIELD_TRISTATE: write_bool(w, AT(int) > 0); break;
-        case FIELD_INT: json_write_int(w, AT(int64_t)); break;
+        case FIELD_INT: case FIELD_LIMIT: json_write_int(w, AT(int64_t)); break;
         case FIELD_INT32: json_write_int(w, AT(int)); break;
         case FIELD_UINT32: json_write_uint(w, AT(uint32_t)); break;
         case FIELD_UINT64: json_write_uint(w, AT(uint64_t)); break;

@@ -47,6 +47,9 @@ void schema_init(const Structure *s, void *ret) {
                 case FIELD_INT: case FIELD_MONEY:
                         *(int64_t *) p = INT64_MIN;
                         break;
+                case FIELD_LIMIT:
+                        *(int64_t *) p = INT64_MAX;
+                        break;
                 case FIELD_UNITS:
                         *(Units *) p = -1;
                         break;
@@ -73,6 +76,8 @@ bool field_is_absent(const Field *f, const void *structure) {
                 return *(const int *) p < 0;
         case FIELD_INT: case FIELD_MONEY:
                 return *(const int64_t *) p == INT64_MIN;
+        case FIELD_LIMIT:
+                return *(const int64_t *) p == INT64_MAX;
         case FIELD_UNITS:
                 return *(const Units *) p < 0;
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_PERCENT: case FIELD_RATIO:
@@ -106,6 +111,9 @@ static void number_limits(const Field *f, double *ret_min, double *ret_max) {
         case FIELD_INT:
                 *ret_min = -9.2e18; /* the least of all is absent */
                 *ret_max = 9.3e18;
+                break;
+        case FIELD_LIMIT:
+                *ret_max = 9.2e18; /* the most of all is absent */
                 break;
         case FIELD_INT32:
                 *ret_max = INT32_MAX;
@@ -158,7 +166,7 @@ int field_check_count(const Field *f, size_t n, SchemaError *error) {
 
 bool field_is_whole(const Field *f) {
         switch (f->type) {
-        case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
+        case FIELD_INT: case FIELD_LIMIT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64: case FIELD_MS_INT:
         case FIELD_SECONDS_INT:
                 return true;
         default:
@@ -170,7 +178,7 @@ void field_set_number(const Field *f, double value, int64_t exact, void *structu
         void *to = field_of(f, structure);
 
         switch (f->type) {
-        case FIELD_INT: case FIELD_MONEY: case FIELD_UNITS:
+        case FIELD_INT: case FIELD_LIMIT: case FIELD_MONEY: case FIELD_UNITS:
                 *(int64_t *) to = exact;
                 break;
         case FIELD_INT32:

@@ -20,6 +20,7 @@ typedef enum FieldType {
         FIELD_BOOL,           /* bool; bool; none */
         FIELD_TRISTATE,       /* int; bool; -1 */
         FIELD_INT,            /* int64_t; int; INT64_MIN */
+        FIELD_LIMIT,          /* int64_t; int; INT64_MAX */
         FIELD_INT32,          /* int; int; -1 */
         FIELD_UINT32,         /* uint32_t; int; none */
         FIELD_UINT64,         /* uint64_t; int; none */

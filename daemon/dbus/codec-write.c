@@ -6,7 +6,7 @@
 #include "daemon/dbus/private.h"
 
 static const char *const signatures[_FIELD_TYPE_MAX] = {
-        [FIELD_BOOL] = "b", [FIELD_TRISTATE] = "b", [FIELD_INT] = "x", [FIELD_INT32] = "i", [FIELD_UINT32] = "u",
+        [FIELD_BOOL] = "b", [FIELD_TRISTATE] = "b", [FIELD_INT] = "x", [FIELD_LIMIT] = "x", [FIELD_INT32] = "i", [FIELD_UINT32] = "u",
         [FIELD_UINT64] = "t", [FIELD_FLOAT] = "d", [FIELD_DEGREES] = "d", [FIELD_PERCENT] = "d", [FIELD_RATIO] = "d", [FIELD_MONEY] = "d", [FIELD_UNITS] = "d",
         [FIELD_MS] = "d", [FIELD_MS_INT] = "t", [FIELD_SECONDS] = "d", [FIELD_SECONDS_INT] = "t",
         [FIELD_INSTANT] = "s", [FIELD_ENUM] = "s",
@@ -137,7 +137,7 @@ int codec_append(sd_bus_message *m, const Field *f, const void *structure) {
         switch ((FieldType) f->type) {
         case FIELD_BOOL: return sd_bus_message_append_basic(m, 'b', &(int) { AT(bool) });
         case FIELD_TRISTATE: return sd_bus_message_append_basic(m, 'b', &(int) { AT(int) > 0 });
-        case FIELD_INT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64:
+        case FIELD_INT: case FIELD_LIMIT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64:
                 return sd_bus_message_append_basic(m, signatures[f->type][0], p);
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:
         case FIELD_PERCENT: case FIELD_RATIO:

@@ -50,7 +50,7 @@ def test_first_look(daemon, ctl):
     assert service["serviceName"] == "maps" and service["strategy"] == "ROUND_ROBIN"
     assert [n["node"] for n in run.lines("nodes", "maps")] == ["maps/mapbox", "maps/google", "maps/here"]
     assert "no service \"nope\"" in run("nodes", "nope", code=1)
-    assert {p["name"] for p in run.lines("providers")} == set(parts.PROVIDERS)
+    assert {p["name"] for p in run.lines("providers")} == {*parts.PROVIDERS, "generic"}
     assert run.lines("health")[0]["status"] in ("ok", "degraded")
     assert "SPENT/HOUR" in run("budget")
 
@@ -192,3 +192,46 @@ def test_check_config_says_what_the_daemon_says(build_dir, run_dir):
     status, ours = complaints(parts.program(build_dir, "ctl/pointsmanctl"), "check-config", "--provider-dir", providers,
                               os.path.join(parts.SOURCE, "etc", "pointsman.conf"))
     assert (status, ours) == (0, [])
+
+
+def test_scenarios_by_hand(daemon, ctl):
+    run = ctl(daemon(config()))
+    text = run("scenario", "open", "NETWORK_ISSUES", "--service", "maps", "-n", "here", "-d", "the uplink is down")
+    assert "NETWORK_ISSUES" in text and "error_detection" in text and "AVAILABILITY_FIRST is in force for maps" in text
+    (scenario,) = run.lines("scenarios")
+    assert scenario["nodes"] == ["maps/here"] and "the uplink is down" in run("scenarios", "maps")
+    assert "resolved" in run("scenario", "resolve", scenario["id"], "--why", "mended")
+    assert "no active scenarios" in run("scenarios")
+    assert "NoSuchScenario" in run("scenario", "resolve", scenario["id"], code=1)
+
+
+def test_money_and_analytics(daemon, ctl):
+    run = ctl(daemon(config()))
+    for _ in range(3):
+        decision = run.lines("route", "maps")[0]["decision"]
+        run("report", decision["id"], "--status", "200", "--latency-ms", "20")
+    text = run("analytics", "maps", "--window", "5m")
+    assert re.search(r"^Cost +\$0.019$", text, re.M) and re.search(r"^ROUND_ROBIN +3$", text, re.M)
+    assert len(text[text.index("Points"):].splitlines()) <= 4  # heading, names, and a line a minute in which something happened
+    assert run.lines("analytics", "maps")[0]["calls"] == 3
+    assert re.search(r"^Spent +\$0.019$", run("budget", "maps"), re.M)
+    assert re.search(r"^maps/here .*\$0.006", run("cost-report", "-g", "node"), re.M)
+    assert "remembered since" in run("cost-report", "--from", "2001-01-01T00:00:00Z", code=1)
+
+
+def test_register_and_back(daemon, ctl, run_dir):
+    run = ctl(daemon(config()))
+    path = os.path.join(run_dir, "stripe.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"serviceName": "stripe", "distribution": {"nodes": [{"id": "us-east", "provider": "stripe", "costPerRequest": 0.029}]},
+                   "allocation": {"totalBudget": 1000, "budgetPeriod": "daily"}}, f)
+    text = run("register", path)
+    assert 'Registered the distribution of service "stripe"' in text and "services.stripe.budget.total" in text
+    assert {s["serviceName"]: s["origin"] for s in run.lines("services")} == {"maps": "file", "stripe": "registered"}
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace("us-east", "us east"))
+    assert "distribution.nodes[0].id" in run("register", path, code=1)
+    assert "services.stripe" in run("unregister", "stripe")
+    assert [s["serviceName"] for s in run.lines("services")] == ["maps"]

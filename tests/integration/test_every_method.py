@@ -4,6 +4,7 @@ added is tested without an edit here."""
 
 import copy
 import json
+import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -12,6 +13,7 @@ import dbus
 import dbus.bus
 import pytest
 
+from harness import parts
 from harness.varlink import INTERFACE, VarlinkError
 
 NAME = "org.pointsman.Pointsman1"
@@ -202,6 +204,18 @@ def test_the_walk_sees_what_is_there(described):
             ("RegisterTrafficDistribution", "distribution.nodes[0].priceTiers[0].price"),
             ("RegisterTrafficDistribution", "distribution.loadBalancing.maxRetries"),
             ("RegisterBudgetAllocation", "allocation.costTiers.emergency")} <= seen
+
+
+def test_the_interface_text_is_shipped(described):
+    """docs/ has what the daemon says. After a change: POINTSMAN_UPDATE=1 ./dev test integration -k interface_text"""
+    _, c, _ = described
+    text = c.call("org.varlink.service.GetInterfaceDescription", interface=INTERFACE)["description"]
+    path = os.path.join(parts.SOURCE, "docs", INTERFACE + ".varlink")
+    if os.environ.get("POINTSMAN_UPDATE"):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    with open(path, encoding="utf-8") as f:
+        assert f.read() == text
 
 
 def test_what_is_valid_is_understood(described, client):

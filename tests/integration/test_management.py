@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness.varlink import VarlinkError
+from harness.varlink import Client, VarlinkError
 
 NODES = {
     "mapbox": {"provider": "mapbox", "url": "http://127.0.0.1:1", "weight": 60, "cost_per_request": 0.005},
@@ -464,3 +464,60 @@ def test_events_tell_of_a_registration(maps):
     maps.call("RegisterTrafficDistribution", **DISTRIBUTION)
     event = next(maps.more("Subscribe", types=["configuration_changed"], since=serial))["event"]
     assert event["message"] == f"RegisterTrafficDistribution of stripe by user {os.getuid()}: 1 settings changed"
+
+
+# ---- roles ----
+
+NOBODY = 65534
+
+
+def as_nobody(path, calls):
+    """The name of the error that each call ends with for a user without any group, or "ok"."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            answers = []
+            with Client(path) as c:
+                for method, parameters in calls:
+                    try:
+                        c.call(method, **parameters)
+                        answers.append("ok")
+                    except VarlinkError as e:
+                        answers.append(f"{e.name} {e.parameters.get('role', '')}".strip())
+            os.write(writing, json.dumps(answers).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as f:
+        text = f.read()
+    os.waitpid(pid, 0)
+    return json.loads(text)
+
+
+CALLS = [  # each with a role that it needs
+    ("GetActiveScenarios", {}, "viewer"), ("GetRoutingAnalytics", {"serviceName": "maps"}, "viewer"),
+    ("GetCostMonitoring", {"serviceName": "maps"}, "viewer"), ("GetOptimizationAnalytics", {}, "viewer"), ("GetCostReport", {}, "viewer"),
+    ("HandleScenario", {"type": "EMERGENCY_SCENARIO"}, "operator"), ("ResolveScenario", {"id": "x"}, "operator"),
+    ("RegisterTrafficDistribution", DISTRIBUTION, "admin"), ("RegisterBudgetAllocation", ALLOCATION, "admin"),
+    ("UnregisterTrafficDistribution", {"serviceName": "maps"}, "admin"),
+]
+ROLES = ["viewer", "client", "operator", "admin"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("role", [None, *ROLES])
+def test_who_may_do_what(daemon, run_dir, role):
+    """A user who has that role and no more."""
+    access = {r: ["*"] if r == role else ["root"] for r in ROLES}
+    d = daemon({**CONFIG, "access": access})
+    os.chmod(run_dir, 0o755)
+    answers = as_nobody(d.socket, [(method, parameters) for method, parameters, _ in CALLS])
+    for (method, _, needed), answer in zip(CALLS, answers):
+        allowed = role is not None and ROLES.index(needed) <= ROLES.index(role)
+        assert (answer == f"PermissionDenied {needed}") == (not allowed), (method, answer)
+    if role != "admin":
+        assert not os.path.exists(os.path.join(d.state_dir, "registrations.json"))

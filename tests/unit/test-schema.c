@@ -17,7 +17,9 @@ typedef struct Outer {
         Money cost;
         Units units;
         double ratio;
-        uint64_t wait_ns, at_ns;
+        double percent, either;
+        uint64_t wait_ns, at_ns, lease_ns, unbounded_ns;
+        uint32_t small;
         int mode, flag;
         uint32_t modes;
         const char *const *words;
@@ -51,6 +53,11 @@ static STRUCTURE(outer, "Outer", Outer,
         F(words, "words", FIELD_STRINGS, COUNT(Outer, n_words), LENGTH(3), OPTIONAL),
         F(map, "map", FIELD_MAP, COUNT(Outer, n_map), OPTIONAL),
         F(list, "list", FIELD_ARRAY, COUNT(Outer, n_list), OPTIONAL, .structure = &inner),
+        F(percent, "percent", FIELD_PERCENT, OPTIONAL),
+        F(either, "either", FIELD_RATIO, OPTIONAL),
+        F(lease_ns, "leaseSeconds", FIELD_SECONDS_INT, OPTIONAL),
+        F(unbounded_ns, "unboundedMs", FIELD_MS_INT, OPTIONAL),
+        F(small, "small", FIELD_UINT32),
         F(pointer, "pointer", FIELD_STRUCT_POINTER, OPTIONAL, .structure = &inner));
 #undef F
 
@@ -76,7 +83,8 @@ static void everything_comes_back_as_it_went_in(void **state) {
         static const char text[] =
                 "{\"name\":\"caf\xc3\xa9\",\"count\":-5,\"cost\":0.029,\"units\":2.5,\"ratio\":0.25,\"waitMs\":41.5,"
                 "\"at\":\"2026-03-01T12:00:00.250Z\",\"mode\":\"fast\",\"flag\":false,\"words\":[\"a\",\"b\\\"c\"],\"map\":{\"X-Y\":\"z\"},"
-                "\"list\":[{\"id\":\"p\",\"weight\":70},{\"id\":\"q\",\"weight\":0}],\"pointer\":{\"id\":\"r\",\"weight\":1}}";
+                "\"list\":[{\"id\":\"p\",\"weight\":70},{\"id\":\"q\",\"weight\":0}],\"percent\":12.3456,\"either\":0.005,\"leaseSeconds\":30,"
+                "\"unboundedMs\":1000,\"small\":7,\"pointer\":{\"id\":\"r\",\"weight\":1}}";
         Fixture f = {};
         JsonWriter w = {};
 
@@ -84,6 +92,9 @@ static void everything_comes_back_as_it_went_in(void **state) {
         assert_int_equal(f.value.cost, 29000);
         assert_int_equal(f.value.units, 2500000);
         assert_int_equal(f.value.wait_ns, 41500000);
+        assert_true(fabs(f.value.percent - 0.123456) < 1e-12);
+        assert_true(f.value.either == 0.005);
+        assert_int_equal(f.value.lease_ns, 30 * NSEC_PER_SEC);
         schema_write_json(&outer, &f.value, &w);
         json_write(&w, "", 1);
         assert_string_equal(w.data, text);
@@ -101,7 +112,7 @@ static void absent_fields_stay_absent(void **state) {
         assert_int_equal(f.value.cost, MONEY_UNSET);
         schema_write_json(&outer, &f.value, &w);
         json_write(&w, "", 1);
-        assert_string_equal(w.data, "{\"name\":\"x\"}");
+        assert_string_equal(w.data, "{\"name\":\"x\",\"small\":0}");
         json_writer_done(&w);
         arena_done(&f.arena);
 }
@@ -128,6 +139,12 @@ static void each_mistake_names_its_field(void **state) {
                 { "{\"name\":\"x\",\"map\":{\"a\":[]}}", "map", "an object of strings" },
                 { "{\"name\":\"x\",\"list\":[{\"id\":\"a\"},{\"weight\":1}]}", "list[1].id", "required" },
                 { "{\"name\":\"x\",\"list\":[{\"id\":\"a\",\"weight\":1001}]}", "list[0].weight", "0 to 1000 are allowed" },
+                { "{\"name\":\"x\",\"small\":-1}", "small", "0 to 4294967295 are allowed" },
+                { "{\"name\":\"x\",\"small\":4294967296}", "small", "0 to 4294967295 are allowed" },
+                { "{\"name\":\"x\",\"unboundedMs\":-1}", "unboundedMs", "0 to 1000000000000 are allowed" },
+                { "{\"name\":\"x\",\"leaseSeconds\":0.5}", "leaseSeconds", "a whole number" },
+                { "{\"name\":\"x\",\"leaseSeconds\":-1}", "leaseSeconds", "0 to 1000000000 are allowed" },
+                { "{\"name\":\"x\",\"percent\":1e300}", "percent", "out of range" },
                 { "{\"name\":\"x\",\"pointer\":{}}", "pointer.id", "required" },
                 { "{\"name\":\"x\",\"name\":\"y\"}", "name", "twice" },
                 { "{\"name\":\"x\",\"list\":[{\"id\":\"a\"", "", "ends too early" },
@@ -142,6 +159,46 @@ static void each_mistake_names_its_field(void **state) {
                         fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].text, f.error.reason, cases[i].reason);
         }
         arena_done(&f.arena);
+}
+
+static void percentages_and_ratios(void **state) {
+        static const struct { const char *text; double value; } cases[] = {
+                { "0", 0 }, { "0.998", 0.998 }, { "1", 1 }, { "1.5", 0.015 }, { "99.5", 0.995 }, { "100", 1 },
+        };
+        Fixture f = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[128];
+                snprintf(text, sizeof(text), "{\"name\":\"x\",\"either\":%s}", cases[i].text);
+                assert_int_equal(read_text(&f, text), 0);
+                assert_true(f.value.either == cases[i].value);
+        }
+        arena_done(&f.arena);
+}
+
+static void init_weighted(void *ret) {
+        *(Inner *) ret = (Inner) { .weight = 100 };
+}
+
+static const Structure weighted = { "Weighted", sizeof(Inner), (const Field[]) {
+        FIELD(Inner, id, "id", FIELD_STRING, REQUIRED), FIELD(Inner, weight, "weight", FIELD_UINT32), {} }, init_weighted };
+
+static void defaults_stay_where_nothing_is_said(void **state) {
+        char text[] = "{\"id\":\"x\"}", empty[] = "{}";
+        SchemaError error;
+        Arena arena = {};
+        JsonReader r;
+        Inner value;
+
+        schema_init(&weighted, &value);
+        json_open(&r, text, strlen(text));
+        assert_int_equal(schema_read_json(&weighted, &r, &arena, &value, &error, NULL), 0);
+        assert_int_equal(value.weight, 100);
+        schema_init(&weighted, &value);
+        json_open(&r, empty, strlen(empty));
+        assert_int_equal(schema_read_json(&weighted, &r, &arena, &value, &error, NULL), -EINVAL);
+        assert_string_equal(error.field, "id");
+        arena_done(&arena);
 }
 
 static void instants(void **state) {
@@ -160,7 +217,8 @@ static void instants(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(everything_comes_back_as_it_went_in), cmocka_unit_test(absent_fields_stay_absent),
-                cmocka_unit_test(each_mistake_names_its_field), cmocka_unit_test(instants),
+                cmocka_unit_test(each_mistake_names_its_field), cmocka_unit_test(percentages_and_ratios),
+                cmocka_unit_test(defaults_stay_where_nothing_is_said), cmocka_unit_test(instants),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
