@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One booted system for all tests, with the Debian packages installed in it."""
+
+import glob
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parent)]
+
+from machine import Machine, why_not  # noqa: E402  (found through the path above)
+
+
+@pytest.fixture(scope="session")
+def bare_machine(tmp_path_factory):
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    m = Machine(str(tmp_path_factory.mktemp("machine")))
+    yield m
+    m.stop()
+
+
+@pytest.fixture(scope="session")
+def packages(bare_machine):
+    """The paths, in the machine, of the packages that ./dev deb built."""
+    built = os.path.join(os.environ.get("POINTSMAN_BUILD", "build"), "deb")
+    paths = [p for p in glob.glob(os.path.join(built, "*.deb")) if "-dbgsym" not in p]
+    assert paths, f"no packages in {built}: run ./dev deb"
+    for p in paths:
+        bare_machine.copy(p, "/root/" + os.path.basename(p))
+    return ["/root/" + os.path.basename(p) for p in paths]
+
+
+@pytest.fixture(scope="session")
+def machine(bare_machine, packages):
+    bare_machine.run("dpkg", "--install", *packages)
+    return bare_machine
