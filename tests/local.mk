@@ -70,3 +70,4 @@ include tests/fuzz/local.mk
 EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/lsan.supp tests/harness/traps.py tests/integration/test_snmp.py
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin.py tests/integration/test_secrets.py tests/integration/test_socket.py
 EXTRA_DIST += tests/integration/test_every_method.py
+EXTRA_DIST += tests/system/conftest.py tests/system/machine.py tests/system/test_system.py
