@@ -90,6 +90,13 @@ static const CommandOption check_config_options[] = {
         {},
 };
 
+static const CommandOption audit_options[] = {
+        { "since", 0, OPTION_TEXT, "TIME", NULL, NULL, "of show: from then on, e.g. 2026-11-01T00:00:00Z" },
+        { "method", 0, OPTION_TEXT, "METHOD", NULL, NULL, "of show: only calls of this method" },
+        { "user", 0, OPTION_TEXT, "USER", NULL, NULL, "of show: only what this user did, by name or id" },
+        {},
+};
+
 #define STATUS "Status"
 #define ROUTING "Routing"
 #define MONEY "Money and analytics"
@@ -149,6 +156,11 @@ const Command commands[] = {
           .method = "UnregisterTrafficDistribution", .fields = { "serviceName" }, .print = print_changes },
         { "reload", NULL, MANAGEMENT, "make the daemon read its configuration again", NULL, "pointsmanctl reload", .method = "Reload",
           .print = print_changes },
+        { "audit", "verify|show [FILE...]", MANAGEMENT, "check that nobody touched the audit log, or read it",
+          "Needs no daemon, but the right to read its files. Of a folder all files are taken, the oldest first; the default is "
+          "/var/lib/pointsman/audit. verify names the first line that is not as it was written; the exit status is 1 then.",
+          "pointsmanctl audit show --method SetNodeState --since 2026-11-01T00:00:00Z", audit_options, .local = true,
+          .run = run_audit },
         { "check-config", "[FILE]", MANAGEMENT, "look for mistakes in a configuration file",
           "Needs no daemon. The default is " SYSCONFDIR "/pointsman/pointsman.conf. The exit status is 1 if there are any.",
           "pointsmanctl check-config /etc/pointsman/pointsman.conf", check_config_options, .local = true, .run = run_check_config },

@@ -133,6 +133,7 @@ Exit run_budget(Ctl *c, const Request *r);
 void print_object(Ctl *c, const json_t *reply);
 void print_analytics(Ctl *c, const json_t *reply);
 
+Exit run_audit(Ctl *c, const Request *r);
 Exit run_check_config(Ctl *c, const Request *r);
 Exit run_call(Ctl *c, const Request *r);
 Exit run_top(Ctl *c, const Request *r);

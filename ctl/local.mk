@@ -1,6 +1,7 @@
 # The command line. All but main() is a convenience library, for the tests.
 noinst_LTLIBRARIES += ctl/libpointsmanctl.la
 ctl_libpointsmanctl_la_SOURCES = \
+	ctl/cmd-audit.c \
 	ctl/cmd-complete.c \
 	ctl/cmd-config.c \
 	ctl/cmd-exec.c \

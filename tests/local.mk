@@ -54,6 +54,12 @@ tests_unit_test_dbus_codec_SOURCES = tests/unit/test-dbus-codec.c tests/unit/tes
 tests_unit_test_dbus_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dbus_codec_CFLAGS = $(UNIT_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_test_dbus_codec_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-audit
+tests_unit_test_audit_SOURCES = tests/unit/test-audit.c tests/unit/test.h
+tests_unit_test_audit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_audit_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.
@@ -71,3 +77,4 @@ EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/lsan.supp tests/har
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin.py tests/integration/test_secrets.py tests/integration/test_socket.py
 EXTRA_DIST += tests/integration/test_every_method.py
 EXTRA_DIST += tests/system/conftest.py tests/system/machine.py tests/system/test_system.py
+EXTRA_DIST += tests/integration/test_audit.py

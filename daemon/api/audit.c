@@ -175,8 +175,9 @@ static void write_call(Api *api, const ApiCall *call, uint64_t utc_ns) {
         if (call->authorization.verdict == AUTHORIZATION_GRANTED)
                 text(w, "authorizedBy", "polkit");
         write_parameters(w, call);
+        /* A fallback reports on one node and is given another. */
         if (call->node)
-                text(w, "node", call->node);
+                text(w, find_field(call->method->out, "decision") ? "reportedNode" : "node", call->node);
 }
 
 static void write_journal(Api *api, const ApiCall *call, const void *out, const char *result) {

@@ -216,7 +216,7 @@ bool peer_take_refusal(ApiPeer *p, uint64_t now_ns) {
         User *x = p->user;
 
         x->refusals_ns = MAX(x->refusals_ns, now_ns);
-        if (x->refusals_ns >= now_ns + REFUSALS_AT_ONCE * REFUSAL_NS)
+        if (x->refusals_ns + REFUSAL_NS > now_ns + REFUSALS_AT_ONCE * REFUSAL_NS)
                 return false;
         x->refusals_ns += REFUSAL_NS;
         return true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/store/audit-file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -219,48 +218,32 @@ static int read_end(int fd, uint64_t size, End *ret) {
 
 /* ---- files before the current one ---- */
 
-static int is_old(const struct dirent *d) {
-        size_t n = strlen(d->d_name);
-
-        return strncmp(d->d_name, "audit-", 6) == 0 && n > 6 && streq(d->d_name + n - 6, ".jsonl");
-}
-
-static int compare_names(const struct dirent **a, const struct dirent **b) {
-        return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static void free_names(struct dirent **names, int n) {
-        while (n-- > 0)
-                free(names[n]);
-        free(names);
-}
-
 /* Room comes before completeness: what cannot be removed now is tried again with the next file. */
 static void remove_old(AuditFile *f) {
         struct dirent **names;
-        int n = scandirat(f->folder_fd, ".", &names, is_old, compare_names);
+        int n = chain_list_old(f->folder_fd, ".", &names);
 
         for (int i = 0; i + (int64_t) f->limits.keep < n; i++)
                 (void) unlinkat(f->folder_fd, names[i]->d_name, 0);
         if (n >= 0)
-                free_names(names, n);
+                chain_free_list(names, n);
 }
 
 /* Takes up the chain where the latest of them ends, if there is one. */
 static int follow_old(AuditFile *f) {
         struct dirent **names;
-        int n = scandirat(f->folder_fd, ".", &names, is_old, compare_names), r = 0;
+        int n = chain_list_old(f->folder_fd, ".", &names), r = 0;
         struct stat st;
         End end = {};
 
         if (n < 0)
-                return -errno;
+                return n;
         if (n > 0) {
                 _cleanup_close_ int fd = openat(f->folder_fd, names[n - 1]->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
                 r = fd < 0 || fstat(fd, &st) < 0 ? -errno : read_end(fd, (uint64_t) st.st_size, &end);
                 free(end.torn);
         }
-        free_names(names, n);
+        chain_free_list(names, n);
         if (r == 0 && end.found)
                 f->mark = f->written = end.mark;
         return r;

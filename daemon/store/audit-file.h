@@ -14,7 +14,6 @@
 #include "basic/json.h"
 #include "daemon/store/chain.h"
 
-#define AUDIT_FILE "audit.jsonl"
 /* The longest line. */
 #define AUDIT_LINE_MAX ((size_t) 1024 * 1024)
 
@@ -23,12 +22,6 @@ typedef struct AuditLimits {
         uint64_t max_age_ns; /* since its first line; 0: any */
         uint32_t keep;       /* files before the current one */
 } AuditLimits;
-
-/* Where the chain stands: the last line. */
-typedef struct AuditMark {
-        uint64_t serial; /* 0: none yet */
-        ChainHash hash;
-} AuditMark;
 
 typedef struct AuditFile {
         char *path; /* of the folder */

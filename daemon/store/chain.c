@@ -61,3 +61,27 @@ int chain_split(const char *line, size_t n, size_t *ret_text, ChainHash *ret_has
         *ret_text = n - size;
         return 0;
 }
+
+/* ---- the files of a chain ---- */
+
+static int is_old(const struct dirent *d) {
+        size_t n = strlen(d->d_name);
+
+        return strncmp(d->d_name, "audit-", 6) == 0 && n > 6 && streq(d->d_name + n - 6, ".jsonl");
+}
+
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+        return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int chain_list_old(int dir_fd, const char *folder, struct dirent ***ret) {
+        int n = scandirat(dir_fd, folder, ret, is_old, compare_names);
+
+        return n < 0 ? -errno : n;
+}
+
+void chain_free_list(struct dirent **names, int n) {
+        while (n-- > 0)
+                free(names[n]);
+        free(names);
+}

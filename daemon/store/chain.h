@@ -9,13 +9,21 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CHAIN_HASH_SIZE 64
 
 typedef struct ChainHash {
         char digits[CHAIN_HASH_SIZE + 1];
 } ChainHash;
+
+/* Where the chain stands: the last line. */
+typedef struct AuditMark {
+        uint64_t serial; /* 0: none yet */
+        ChainHash hash;
+} AuditMark;
 
 /* What stands before the first line. */
 extern const ChainHash chain_origin;
@@ -32,3 +40,11 @@ void chain_hash(const ChainHash *previous, const char *text, size_t n, ChainHash
 void chain_write_tail(const ChainHash *hash, char *to);
 /* Splits a line (without its newline) into the length of its text and its hash. -EBADMSG: it is none. */
 int chain_split(const char *line, size_t n, size_t *ret_text, ChainHash *ret_hash);
+
+/* ---- the files of a chain ---- */
+
+/* The one that is written to. */
+#define AUDIT_FILE "audit.jsonl"
+/* Those before it, named audit-SERIAL.jsonl, the oldest first. Returns how many, or a negative errno. */
+int chain_list_old(int dir_fd, const char *folder, struct dirent ***ret);
+void chain_free_list(struct dirent **names, int n);
