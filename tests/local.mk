@@ -71,7 +71,8 @@ EXTRA_DIST += \
 	tests/standins/certificates.py tests/standins/standins.py tests/standins/vendors.py \
 	tests/integration/test_standins.py \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
-EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py tests/integration/test_polkit.py
+EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py tests/integration/test_polkit.py \
+	tests/integration/test_examples.py
 include tests/fuzz/local.mk
 EXTRA_DIST += tests/harness/fake_pointsmand.py tests/harness/lsan.supp tests/harness/traps.py tests/integration/test_snmp.py
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin.py tests/integration/test_secrets.py tests/integration/test_socket.py
