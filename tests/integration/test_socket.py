@@ -144,8 +144,9 @@ def test_status_snapshot_and_providers_agree(maps):
     node = node_of(snapshot, d["node"])
     assert node["calls"] == 1 and node["verdicts"] == {"ok": 1} and node["spendHour"] == d["estimatedCost"]
     providers = maps.call("ListProviders")["providers"]
-    assert [p["name"] for p in providers] == ["google", "here", "mapbox", "samsara", "stripe"]
-    assert all(p["operations"] and "error" not in p for p in providers)
+    assert [p["name"] for p in providers] == ["generic", "google", "here", "mapbox", "samsara", "stripe"]
+    # What the generic one can do is said by each node's options.
+    assert all(bool(p["operations"]) == (p["name"] != "generic") and "error" not in p for p in providers)
 
 
 def test_introspection(maps):
