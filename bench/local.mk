@@ -22,7 +22,7 @@ bench_libsim_la_SOURCES = \
 	bench/sim/report.c bench/sim/report.h \
 	bench/sim/sim.c bench/sim/sim.h \
 	bench/sim/svg.c \
-	bench/sim/trace-events.c bench/sim/trace-parse.c bench/sim/trace-parse.h \
+	bench/sim/trace-events.c bench/sim/trace-nodes.c bench/sim/trace-parse.c bench/sim/trace-parse.h \
 	bench/sim/trace-value.c bench/sim/trace-value.h bench/sim/trace.c bench/sim/trace.h \
 	bench/sim/world.c bench/sim/world.h
 bench_libsim_la_LIBADD = daemon/libpointsmand-core.la

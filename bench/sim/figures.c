@@ -8,6 +8,7 @@
 /* The share that a node had before is that of the last minute. */
 #define BEFORE_NS NSEC_PER_MINUTE
 #define DIVERT_WINDOW_NS (2 * NSEC_PER_SEC)
+#define WARM_UP_S 30
 #define READMIT_WINDOW_NS (5 * NSEC_PER_SEC)
 /* A node with less than this had next to nothing. */
 #define SHARE_MIN 0.02
@@ -35,7 +36,8 @@ static double share_before(const Measure *m, uint32_t node, uint64_t from_ns) {
 }
 
 /* Seconds until the share over a window has come to at most (or with above, at least) the limit. */
-static double until(const Measure *m, uint32_t node, uint64_t from_ns, uint64_t to_ns, uint64_t window_ns, double limit, bool above) {
+static double until(const Measure *m, uint32_t node, uint64_t from_ns, uint64_t to_ns, uint64_t window_ns, double limit,
+                    bool above) {
         uint32_t window = (uint32_t) MAX(window_ns / m->bucket_ns, UINT64_C(1));
 
         for (uint64_t b = from_ns / m->bucket_ns; b + window <= to_ns / m->bucket_ns; b++) {
@@ -52,7 +54,8 @@ static uint64_t next_trouble(const Measure *m, uint32_t service, uint64_t after_
         uint64_t next = m->trace->duration_ns;
 
         for (uint32_t i = 0; i < m->trace->n_faults; i++)
-                if (m->trace->nodes[m->trace->faults[i].node].service == service && m->trace->faults[i].from_ns >= after_ns)
+                if (m->trace->nodes[m->trace->faults[i].node].service == service &&
+                    m->trace->faults[i].from_ns >= after_ns)
                         next = MIN(next, m->trace->faults[i].from_ns);
         return next;
 }
@@ -63,15 +66,19 @@ void measure_finish(Measure *m) {
                 double before = share_before(m, o->node, o->from_ns);
                 uint64_t end = next_trouble(m, m->trace->nodes[o->node].service, o->to_ns);
 
-                if (isnan(before) || before < SHARE_MIN || !measure_any_works(m, m->trace->nodes[o->node].service, (o->from_ns + o->to_ns) / 2))
+                if (isnan(before) || before < SHARE_MIN ||
+                    !measure_any_works(m, m->trace->nodes[o->node].service, (o->from_ns + o->to_ns) / 2))
                         continue;
                 o->divert_s = until(m, o->node, o->from_ns, o->to_ns, DIVERT_WINDOW_NS, before * DIVERTED, false);
                 if (isinf(o->divert_s)) /* what never left cannot come back */
                         continue;
                 o->readmit_s = until(m, o->node, o->to_ns, end, READMIT_WINDOW_NS, before * READMITTED, true);
-                /* A policy that likes another better by now has taken it back when it would use it, if it ever would not. */
-                if (isinf(o->readmit_s) && m->out_since_ns[o->node] == 0)
-                        o->readmit_s = o->eligible_s;
+                /* Once it has been in again for as long as it warms up, who gets the calls is the strategy's choice; so
+                 * it is at once if it was never taken out. */
+                if (!isnan(o->eligible_s))
+                        o->readmit_s = MIN(o->readmit_s, o->eligible_s + WARM_UP_S);
+                else if (isinf(o->readmit_s) && m->out_since_ns[o->node] == 0)
+                        o->readmit_s = NAN;
                 if (isinf(o->readmit_s) && end - o->to_ns < 2 * NSEC_PER_MINUTE)
                         o->readmit_s = NAN; /* it was not given the time */
         }
@@ -97,14 +104,19 @@ static double quantile_ms(const ServiceMeasure *s, double q) {
 
 void measure_figures(const Measure *m, uint32_t service, Figures *ret) {
         const ServiceMeasure *s = &m->services[service];
-        double avoidable = (double) (s->calls - s->unavoidable - s->unaffordable), lost = 0, hits = 0, divert = 0, readmit = 0;
+        double avoidable = (double) (s->calls - s->unavoidable - s->unaffordable), lost = 0, hits = 0, divert = 0,
+               readmit = 0;
         uint32_t diverts = 0;
 
-        *ret = (Figures) {
+        *ret = (Figures){
                 .availability = s->calls > 0 ? (double) s->ok / (double) s->calls : NAN,
                 .available_if_works = avoidable > 0 ? (double) s->ok / avoidable : NAN,
                 .cost_per_success = s->ok > 0 ? (double) s->cost / (double) MONEY_PER_DOLLAR / (double) s->ok : NAN,
-                .lost_per_outage = NAN, .hits_per_outage = NAN, .divert_s = NAN, .readmit_s = NAN, .readmit_max_s = NAN,
+                .lost_per_outage = NAN,
+                .hits_per_outage = NAN,
+                .divert_s = NAN,
+                .readmit_s = NAN,
+                .readmit_max_s = NAN,
                 .flaps_per_hour = s->flaps / ((double) m->trace->duration_ns / (double) NSEC_PER_HOUR),
                 .latency_ms = s->ok > 0 ? s->latency_ns / (double) s->ok / 1e6 : NAN,
                 .p99_ms = quantile_ms(s, 0.99),

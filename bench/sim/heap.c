@@ -50,5 +50,5 @@ bool heap_pop(Heap *h, HeapEvent *ret) {
 
 void heap_done(Heap *h) {
         free(h->events);
-        *h = (Heap) {};
+        *h = (Heap){};
 }

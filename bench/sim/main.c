@@ -11,12 +11,13 @@
 
 #define TRACES_MAX 1024
 
-static const PolicyType *const baselines[] = { &policy_static, &policy_nginx, &policy_nginx_default, &policy_envoy, &policy_oracle };
+static const PolicyType *const baselines[] = { &policy_static, &policy_nginx, &policy_nginx_default, &policy_envoy,
+                                               &policy_oracle };
 
 typedef struct Arguments {
         const char *traces[TRACES_MAX];
         size_t n_traces;
-        int strategy;      /* a Strategy; -1: all; -2: each service's own only */
+        int strategy;         /* a Strategy; -1: all; -2: each service's own only */
         const char *baseline; /* a name, "all" or "none" */
         const char *service;  /* that is drawn; NULL: the first */
         const char *svg;
@@ -24,12 +25,16 @@ typedef struct Arguments {
         bool json;
 } Arguments;
 
-enum { STRATEGY_ALL = -1, STRATEGY_OWN = -2 };
+enum {
+        STRATEGY_ALL = -1,
+        STRATEGY_OWN = -2
+};
 
 static void help(void) {
         printf("pointsman-sim [--trace FILE]… [--strategy NAME] [--baseline NAME] [--seed N] [--json] [--svg FILE]\n\n"
-               "Drives the brain of pointsmand through traces on a virtual clock and compares it with others. Without a trace, all\n"
-               "that are shipped (" TRACE_DIR "). See docs/simulator.md and docs/traces.md.\n\n"
+               "Drives the brain of pointsmand through traces on a virtual clock and compares it with others.\n"
+               "Without a trace, all that are shipped (" TRACE_DIR ").\n"
+               "See docs/simulator.md and docs/traces.md.\n\n"
                "  --trace FILE     a trace; may be given several times, or as plain arguments\n"
                "  --strategy NAME  one of the nine; \"own\": each service's own; \"all\" (default): all nine\n"
                "  --baseline NAME  \"none\", \"all\" (default), or one of\n");
@@ -39,10 +44,11 @@ static void help(void) {
                "  --json           a JSON object a line instead of the table\n"
                "  --svg FILE       draw the first strategy and baseline of the only trace over time\n"
                "  --service NAME   the service to draw (default: the first)\n\n"
-               "* marks the strategy that the trace has for its service. \"if works\": success while any node works. \"lost/out\": calls\n"
-               "that ran into a hard outage, each. \"divert\", \"readmit\": seconds until a dead node gets next to nothing, and a recovered one\n"
-               "half of its former share. \"flaps/h\": nodes taken out for no reason. \"over u$\": micro-dollars over a cap. \"regret\": how far\n"
-               "behind the oracle in what the service is after.\n");
+               "* marks the strategy that the trace has for its service. \"if works\": success while any node works and no cap\n"
+               "forbids. \"lost/out\", \"hits/out\": calls lost for good to a hard outage, and attempts that ran into it. \"divert\",\n"
+               "\"readmit\": seconds until a dead node gets next to nothing, and a recovered one is back. \"flaps/h\": nodes taken out\n"
+               "for no reason. \"over u$\": micro-dollars over a cap. \"regret\": how far behind the oracle in what the service is\n"
+               "after.\n");
 }
 
 /* ---- one trace ---- */
@@ -89,13 +95,13 @@ static size_t choose_runs(const Arguments *a, const Trace *t, Run runs[RUNS_MAX]
         for (size_t i = 1; i < t->settings.n_services; i++)
                 mixed = mixed || trace_service(t, (uint32_t) i)->strategy != trace_service(t, 0)->strategy;
         if (a->strategy == STRATEGY_OWN || (mixed && a->strategy == STRATEGY_ALL))
-                runs[n++] = (Run) { &policy_brain, _STRATEGY_INVALID, NULL };
+                runs[n++] = (Run){ &policy_brain, _STRATEGY_INVALID, NULL };
         for (int i = 0; i < _STRATEGY_MAX; i++)
                 if (a->strategy == STRATEGY_ALL || a->strategy == i)
-                        runs[n++] = (Run) { &policy_brain, (Strategy) i, NULL };
+                        runs[n++] = (Run){ &policy_brain, (Strategy) i, NULL };
         for (size_t i = 0; i < ELEMENTSOF(baselines); i++)
                 if (all || streq(a->baseline, baselines[i]->name))
-                        runs[n++] = (Run) { baselines[i], _STRATEGY_INVALID, NULL };
+                        runs[n++] = (Run){ baselines[i], _STRATEGY_INVALID, NULL };
         return n;
 }
 
@@ -138,7 +144,8 @@ static void show(const Arguments *a, const Trace *t, const Run *runs, size_t n, 
         }
 }
 
-static int run_trace(const Arguments *a, const char *path, Summary *summary, uint64_t *events, double *seconds, Trace **ret) {
+static int run_trace(const Arguments *a, const char *path, Summary *summary, uint64_t *events, double *seconds,
+                     Trace **ret) {
         char error[TRACE_ERROR_MAX];
         Run runs[RUNS_MAX], own_oracle = { &policy_oracle, _STRATEGY_INVALID, NULL };
         const Run *oracle = &own_oracle;
@@ -179,7 +186,9 @@ static int run_trace(const Arguments *a, const char *path, Summary *summary, uin
 /* ---- arguments ---- */
 
 static int parse_strategy(const char *name, int *ret) {
-        *ret = streq(name, "all") ? STRATEGY_ALL : streq(name, "own") ? STRATEGY_OWN : enum_from_string(&strategy_names, name);
+        *ret = streq(name, "all") ? STRATEGY_ALL
+             : streq(name, "own") ? STRATEGY_OWN
+                                  : enum_from_string(&strategy_names, name);
         if (*ret != -1 || streq(name, "all"))
                 return 0;
         fprintf(stderr, "pointsman-sim: --strategy: \"%s\" is not own, all", name);
@@ -236,10 +245,15 @@ static int add_shipped(Arguments *a, glob_t *found) {
 
 static int parse_arguments(Arguments *a, int argc, char *argv[]) {
         static const struct option options[] = {
-                { "trace", required_argument, NULL, 't' }, { "strategy", required_argument, NULL, 's' },
-                { "baseline", required_argument, NULL, 'b' }, { "seed", required_argument, NULL, 'e' },
-                { "json", no_argument, NULL, 'j' }, { "svg", required_argument, NULL, 'v' },
-                { "service", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' }, {},
+                { "trace", required_argument, NULL, 't' },
+                { "strategy", required_argument, NULL, 's' },
+                { "baseline", required_argument, NULL, 'b' },
+                { "seed", required_argument, NULL, 'e' },
+                { "json", no_argument, NULL, 'j' },
+                { "svg", required_argument, NULL, 'v' },
+                { "service", required_argument, NULL, 'c' },
+                { "help", no_argument, NULL, 'h' },
+                {},
         };
         int r = 0;
 
@@ -301,8 +315,8 @@ int main(int argc, char *argv[]) {
         if (r >= 0 && !a.json)
                 summary_show(&summary);
         if (r >= 0 && !a.json && seconds > 0) /* not with the rest, which is the same every time */
-                fprintf(stderr, "%.1f million events in %.2f s of processor time: %.2f million a second\n", (double) events / 1e6,
-                        seconds, (double) events / seconds / 1e6);
+                fprintf(stderr, "%.1f million events in %.2f s of processor time: %.2f million a second\n",
+                        (double) events / 1e6, seconds, (double) events / seconds / 1e6);
         for (size_t i = 0; i < a.n_traces; i++)
                 trace_free(traces[i]);
         globfree(&found);

@@ -26,7 +26,7 @@ static void add_outage(Measure *m, const Fault *f) {
                         m->outages[i].to_ns = MAX(m->outages[i].to_ns, to);
                         return;
                 }
-        m->outages[m->n_outages++] = (Outage) { f->node, f->from_ns, to, 0, 0, NAN, NAN, NAN };
+        m->outages[m->n_outages++] = (Outage){ f->node, f->from_ns, to, 0, 0, NAN, NAN, NAN };
 }
 
 /* What grows together is one. */
@@ -38,7 +38,7 @@ static void add_ramp(Measure *m, const Fault *f) {
                         m->ramps[i].to_ns = MAX(m->ramps[i].to_ns, to);
                         return;
                 }
-        m->ramps[m->n_ramps++] = (Ramp) { f->node, f->from_ns, to, NAN, INFINITY };
+        m->ramps[m->n_ramps++] = (Ramp){ f->node, f->from_ns, to, NAN, INFINITY };
 }
 
 static int allocate(Measure *m) {
@@ -157,8 +157,8 @@ static void count_lost(Measure *m, const CallEnd *e, uint64_t now_ns) {
                 Outage *o = &m->outages[i];
                 uint64_t at_ns = e->refused ? e->started_ns : e->sent_ns;
 
-                if (m->trace->nodes[o->node].service == e->service && (e->refused || e->node == o->node) && at_ns >= o->from_ns &&
-                    at_ns < o->to_ns) {
+                if (m->trace->nodes[o->node].service == e->service && (e->refused || e->node == o->node) &&
+                    at_ns >= o->from_ns && at_ns < o->to_ns) {
                         o->lost++;
                         return; /* to one of them */
                 }
@@ -216,7 +216,8 @@ static bool has_reason(const Measure *m, uint32_t node, uint64_t now_ns) {
         for (uint32_t i = 0; i < m->trace->n_faults; i++) {
                 const Fault *f = &m->trace->faults[i];
 
-                if (f->node == node && now_ns >= f->from_ns && (f->to_ns == NSEC_INFINITY || now_ns < f->to_ns + AFTERMATH_NS))
+                if (f->node == node && now_ns >= f->from_ns &&
+                    (f->to_ns == NSEC_INFINITY || now_ns < f->to_ns + AFTERMATH_NS))
                         return true;
         }
         return false;

@@ -46,7 +46,10 @@ static int copy_settings(Brain *b) {
 
 static int brain_new(Policy **ret, const PolicyContext *context) {
         const RouterLimits limits = {
-                .leases = 65536, .leases_per_user = 65536, .services = TRACE_SERVICES_MAX, .nodes = TRACE_NODES_MAX,
+                .leases = 65536,
+                .leases_per_user = 65536,
+                .services = TRACE_SERVICES_MAX,
+                .nodes = TRACE_NODES_MAX,
                 .nodes_per_service = TRACE_NODES_MAX,
         };
         Brain *b = calloc(1, sizeof(Brain));
@@ -168,10 +171,11 @@ static uint32_t brain_choose(Policy *p, Call *c, uint64_t now_ns) {
 }
 
 static Outcome outcome_of(const Answer *a, bool account) {
-        return (Outcome) {
+        return (Outcome){
                 .verdict = a->verdict,
-                .scope = account && (a->verdict == PM_AUTHENTICATION_FAILURE || a->verdict == PM_BUDGET_EXHAUSTED) ? PM_SCOPE_ACCOUNT
-                                                                                                                   : PM_SCOPE_NODE,
+                .scope = account && (a->verdict == PM_AUTHENTICATION_FAILURE || a->verdict == PM_BUDGET_EXHAUSTED)
+                               ? PM_SCOPE_ACCOUNT
+                               : PM_SCOPE_NODE,
                 .retryable = a->verdict != PM_OK,
                 .reachable = a->verdict != PM_NETWORK_ISSUE,
                 .retry_after_ns = a->retry_after_ns,
@@ -199,8 +203,8 @@ static uint32_t brain_answered(Policy *p, Call *c, bool again, uint64_t now_ns) 
                         measure_settled(b->context.measure, c->service, settlement.settled, now_ns);
                 return NODE_NONE;
         }
-        r = router_fallback(b->router, c->decision, CALLER_UID, false, &o, MONEY_UNSET, false, START_NS + now_ns, &d, &settlement, &cost,
-                            &refusal);
+        r = router_fallback(b->router, c->decision, CALLER_UID, false, &o, MONEY_UNSET, false, START_NS + now_ns, &d,
+                            &settlement, &cost, &refusal);
         drain(b, now_ns);
         if (r != ROUTE_NO_SUCH_DECISION)
                 measure_settled(b->context.measure, c->service, settlement.settled, now_ns);
@@ -242,6 +246,14 @@ static void brain_finished(Policy *p, uint64_t now_ns) {
 }
 
 const PolicyType policy_brain = {
-        .name = "pointsman", .doc = "the brain of pointsmand", .new = brain_new, .free = brain_free, .choose = brain_choose,
-        .answered = brain_answered, .tick = brain_tick, .finished = brain_finished, .probed = brain_probed, .price_changed = brain_price_changed,
+        .name = "pointsman",
+        .doc = "the brain of pointsmand",
+        .new = brain_new,
+        .free = brain_free,
+        .choose = brain_choose,
+        .answered = brain_answered,
+        .tick = brain_tick,
+        .finished = brain_finished,
+        .probed = brain_probed,
+        .price_changed = brain_price_changed,
 };

@@ -5,8 +5,9 @@
  * Rules, from envoyproxy.io/docs/envoy/v1.22.7/api-v3/config/cluster/v3/outlier_detection.proto and
  * …/intro/arch_overview/upstream/outlier and …/load_balancing/panic_threshold:
  *  - consecutive_5xx 5, enforced 100 %; errors of local origin (timeout, connection) count as 5xx.
- *  - Every interval (10 s): hosts whose ejection is over come back; hosts that were not out have their ejection count lowered by one;
- *    then success_rate: with at least 5 hosts of 100 requests each in the interval, those below mean − 1.9 × deviation go.
+ *  - Every interval (10 s): hosts whose ejection is over come back; hosts that were not out have their ejection count
+ *    lowered by one; then success_rate: with at least 5 hosts of 100 requests each in the interval, those below
+ *    mean − 1.9 × deviation go.
  *  - consecutive_gateway_failure and failure_percentage are enforced 0 % of the time: they do nothing.
  *  - An ejection lasts base_ejection_time (30 s) × the ejection count, at most 300 s.
  *  - max_ejection_percent 10 %, but at least one host. (From v1.31 on, small clusters keep even that one unless
@@ -103,7 +104,8 @@ static void eject(Envoy *e, uint32_t node, uint64_t now_ns) {
         uint32_t service = e->trace->nodes[node].service, ejected = count_ejected(e, service);
         Host *h = &e->hosts[node];
 
-        if (h->ejected || (ejected > 0 && ejected * 100 >= MAX_EJECTION_PERCENT * trace_service(e->trace, service)->n_nodes))
+        if (h->ejected ||
+            (ejected > 0 && ejected * 100 >= MAX_EJECTION_PERCENT * trace_service(e->trace, service)->n_nodes))
                 return;
         h->ejected = true;
         h->ejections++;
@@ -175,6 +177,11 @@ static uint64_t envoy_tick(Policy *p, uint64_t now_ns) {
 }
 
 const PolicyType policy_envoy = {
-        .name = "envoy", .doc = "Envoy, outlier detection at its defaults", .new = envoy_new, .free = envoy_free,
-        .choose = envoy_choose, .answered = envoy_answered, .tick = envoy_tick,
+        .name = "envoy",
+        .doc = "Envoy, outlier detection at its defaults",
+        .new = envoy_new,
+        .free = envoy_free,
+        .choose = envoy_choose,
+        .answered = envoy_answered,
+        .tick = envoy_tick,
 };

@@ -3,10 +3,10 @@
  * nginx: smooth weighted round robin with passive checks, max_fails=1 and fail_timeout=10s, the defaults.
  *
  * Rules, from nginx.org/en/docs/http/ngx_http_upstream_module.html#server and
- * nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream, and what the documentation leaves open from nginx's
- * behaviour (ngx_http_upstream_round_robin.c):
- *  - After max_fails unsuccessful attempts within fail_timeout a server is left out for fail_timeout; then one live request is let
- *    through, and its failure leaves the server out again.
+ * nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream, and what the documentation leaves open from
+ * nginx's behaviour (ngx_http_upstream_round_robin.c):
+ *  - After max_fails unsuccessful attempts within fail_timeout a server is left out for fail_timeout; then one live
+ *    request is let through, and its failure leaves the server out again.
  *  - What is unsuccessful is said by proxy_next_upstream; errors and timeouts always are, 403 and 404 never.
  *  - An unsuccessful attempt lowers the effective weight by weight/max_fails, every selection round gives one back.
  *  - A success after the last check forgets the failures. The only server of a group is never left out.
@@ -14,8 +14,8 @@
  *  - A request that is not idempotent is not passed on once it was sent.
  *  - Its clock has whole seconds.
  *
- * Two of them: "nginx" is set up for APIs (proxy_next_upstream error timeout http_500 http_502 http_503 http_504 http_429), and
- * "nginx-default" has the default, error timeout, which takes a 5xx for an answer like any other.
+ * Two of them: "nginx" is set up for APIs (proxy_next_upstream error timeout http_500 http_502 http_503 http_504
+ * http_429), and "nginx-default" has the default, error timeout, which takes a 5xx for an answer like any other.
  */
 #include <errno.h>
 
@@ -36,7 +36,7 @@ typedef struct Nginx {
         Policy policy;
         const Trace *trace;
         Measure *measure;
-        Peer *peers; /* by node */
+        Peer *peers;   /* by node */
         bool statuses; /* whether 5xx and 429 are unsuccessful */
 } Nginx;
 
@@ -46,7 +46,7 @@ static Policy *nginx_free(Policy *p) {
         return NULL;
 }
 
-static int new(Policy **ret, const PolicyContext *context, bool statuses) {
+static int start(Policy **ret, const PolicyContext *context, bool statuses) {
         Nginx *n = calloc(1, sizeof(Nginx));
 
         if (!n)
@@ -69,11 +69,11 @@ static int new(Policy **ret, const PolicyContext *context, bool statuses) {
 }
 
 static int nginx_new(Policy **ret, const PolicyContext *context) {
-        return new(ret, context, true);
+        return start(ret, context, true);
 }
 
 static int nginx_default_new(Policy **ret, const PolicyContext *context) {
-        return new(ret, context, false);
+        return start(ret, context, false);
 }
 
 static uint32_t nginx_choose(Policy *p, Call *c, uint64_t now_ns) {
@@ -89,7 +89,8 @@ static uint32_t nginx_choose(Policy *p, Call *c, uint64_t now_ns) {
                 int64_t weight = s->nodes[i].weight;
                 Peer *x = &n->peers[node];
 
-                if (weight == 0 || call_tried(c, node) || (x->fails >= MAX_FAILS && now_s - x->checked_s <= FAIL_TIMEOUT_S))
+                if (weight == 0 || call_tried(c, node) ||
+                    (x->fails >= MAX_FAILS && now_s - x->checked_s <= FAIL_TIMEOUT_S))
                         continue;
                 x->current += x->effective;
                 total += x->effective;
@@ -146,11 +147,19 @@ static uint32_t nginx_answered(Policy *p, Call *c, bool again, uint64_t now_ns) 
 }
 
 const PolicyType policy_nginx = {
-        .name = "nginx", .doc = "nginx, passive checks, 5xx and 429 count as failures", .new = nginx_new,
-        .free = nginx_free, .choose = nginx_choose, .answered = nginx_answered,
+        .name = "nginx",
+        .doc = "nginx, passive checks, 5xx and 429 count as failures",
+        .new = nginx_new,
+        .free = nginx_free,
+        .choose = nginx_choose,
+        .answered = nginx_answered,
 };
 
 const PolicyType policy_nginx_default = {
-        .name = "nginx-default", .doc = "nginx, passive checks by default: only errors and timeouts count", .new = nginx_default_new,
-        .free = nginx_free, .choose = nginx_choose, .answered = nginx_answered,
+        .name = "nginx-default",
+        .doc = "nginx, passive checks by default: only errors and timeouts count",
+        .new = nginx_default_new,
+        .free = nginx_free,
+        .choose = nginx_choose,
+        .answered = nginx_answered,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The oracle: it sees the true state of every node when a call is made, errors, latency, limits, quotas and prices, and takes
- * the best for what the service is after. Nobody can know that; it shows how much there is to be had.
+ * The oracle: it sees the true state of every node when a call is made, errors, latency, limits, quotas and prices, and
+ * takes the best for what the service is after. Nobody can know that; it shows how much there is to be had.
  */
 #include <errno.h>
 #include <math.h>
@@ -96,6 +96,10 @@ static uint32_t oracle_answered(Policy *p, Call *c, bool again, uint64_t now_ns)
 }
 
 const PolicyType policy_oracle = {
-        .name = "oracle", .doc = "sees the true state of every node", .new = oracle_new, .free = oracle_free,
-        .choose = oracle_choose, .answered = oracle_answered,
+        .name = "oracle",
+        .doc = "sees the true state of every node",
+        .new = oracle_new,
+        .free = oracle_free,
+        .choose = oracle_choose,
+        .answered = oracle_answered,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Static weights: every node gets its share whatever comes of it, spread by smooth weighted round robin. The caller tries
- * another node where it may, and that is all.
+ * Static weights: every node gets its share whatever comes of it, spread by smooth weighted round robin. The caller
+ * tries another node where it may, and that is all.
  */
 #include <errno.h>
 
@@ -63,6 +63,10 @@ static uint32_t static_answered(Policy *p, Call *c, bool again, uint64_t now_ns)
 }
 
 const PolicyType policy_static = {
-        .name = "static", .doc = "static weights, without any check", .new = static_new, .free = static_free,
-        .choose = static_choose, .answered = static_answered,
+        .name = "static",
+        .doc = "static weights, without any check",
+        .new = static_new,
+        .free = static_free,
+        .choose = static_choose,
+        .answered = static_answered,
 };

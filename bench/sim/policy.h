@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who decides where a call goes: the brain, or one of the baselines that it is compared with. Each has a file of its own.
- * Nodes are numbers, as in Trace.nodes.
+ * Who decides where a call goes: the brain, or one of the baselines that it is compared with. Each has a file of its
+ * own. Nodes are numbers, as in Trace.nodes.
  */
 #pragma once
 
@@ -16,11 +16,11 @@ typedef struct Call {
         uint32_t service, node;
         uint32_t attempts; /* nodes tried so far, tried[attempts - 1] is the latest */
         uint32_t tried[CALL_TRIED_MAX];
-        Answer answer;     /* of the latest attempt */
-        bool unaffordable; /* no node, because a limit is used up */
-        bool unreported;   /* the caller will never report the latest attempt */
+        Answer answer;                      /* of the latest attempt */
+        bool unaffordable;                  /* no node, because a limit is used up */
+        bool unreported;                    /* the caller will never report the latest attempt */
         char decision[DECISION_ID_MAX + 1]; /* the brain's */
-        uint32_t next;     /* in the list of free ones */
+        uint32_t next;                      /* in the list of free ones */
 } Call;
 
 typedef struct Policy Policy;
@@ -43,7 +43,8 @@ typedef struct PolicyType {
         Policy *(*free)(Policy *p);
         /* Where the call goes; NODE_NONE: nowhere. */
         uint32_t (*choose)(Policy *p, Call *c, uint64_t now_ns);
-        /* c->answer has come, and the caller would try another node (again), or would not. Where to; NODE_NONE: nowhere. */
+        /* c->answer has come, and the caller would try another node (again), or would not. Where to; NODE_NONE:
+         * nowhere. */
         uint32_t (*answered)(Policy *p, Call *c, bool again, uint64_t now_ns);
         /* Optional. Time passes; returns when to be called next. */
         uint64_t (*tick)(Policy *p, uint64_t now_ns);

@@ -24,11 +24,11 @@ static const char *number(char buffer[24], double v, int digits) {
 void table_head(const Trace *t, uint32_t service) {
         const ServiceSettings *s = trace_service(t, service);
 
-        printf("\n%s%s%s\nservice %s: %s, %zu nodes, after %s, %g minutes\n", t->path, t->title ? ": " : "", t->title ? t->title : "",
-               s->name, enum_to_string(&strategy_names, (int) s->strategy), s->n_nodes, objective_names[trace_objective(t, service)],
-               (double) t->duration_ns / (double) NSEC_PER_MINUTE);
-        printf("  %-22s %9s %9s %10s %8s %8s %8s %8s %7s %8s %7s %8s %8s\n", "", "success %", "if works", "$/1000 ok", "mean ms", "p99 ms",
-               "lost/out", "hits/out", "divert", "readmit", "flaps/h", "over u$", "regret %");
+        printf("\n%s%s%s\nservice %s: %s, %zu nodes, after %s, %g minutes\n", t->path, t->title ? ": " : "",
+               t->title ? t->title : "", s->name, enum_to_string(&strategy_names, (int) s->strategy), s->n_nodes,
+               objective_names[trace_objective(t, service)], (double) t->duration_ns / (double) NSEC_PER_MINUTE);
+        printf("  %-22s %9s %9s %10s %8s %8s %8s %8s %7s %8s %7s %8s %8s\n", "", "success %", "if works", "$/1000 ok",
+               "mean ms", "p99 ms", "lost/out", "hits/out", "divert", "readmit", "flaps/h", "over u$", "regret %");
 }
 
 void table_row(const Row *r) {
@@ -38,7 +38,8 @@ void table_row(const Row *r) {
         printf("%c %-22s %9s %9s %10s %8s %8s %8s %8s %7s %8s %7s %8lld %8s\n", r->own ? '*' : ' ', policy_label(r),
                number(b[0], f->availability * 100, 3), number(b[1], f->available_if_works * 100, 3),
                number(b[2], f->cost_per_success * 1000, 3), number(b[3], f->latency_ms, 1), number(b[4], f->p99_ms, 0),
-               number(b[5], f->lost_per_outage, 1), number(b[10], f->hits_per_outage, 1), f->not_diverted > 0 ? "never" : number(b[6], f->divert_s, 1),
+               number(b[5], f->lost_per_outage, 1), number(b[10], f->hits_per_outage, 1),
+               f->not_diverted > 0 ? "never" : number(b[6], f->divert_s, 1),
                f->not_readmitted > 0 ? "never" : number(b[7], f->readmit_s, 1), number(b[8], f->flaps_per_hour, 1),
                (long long) f->overshoot, number(b[9], r->regret * 100, 2));
 }
@@ -96,11 +97,13 @@ void json_row(const Row *r) {
                 json_text("strategy", policy_label(r));
         printf(",\"own\":%s", r->own ? "true" : "false");
         json_text("objective", objective_names[trace_objective(r->trace, r->service)]);
-        printf(",\"calls\":%llu,\"ok\":%llu,\"lost\":%llu,\"refused\":%llu,\"unavoidable\":%llu,\"unaffordable\":%llu,\"attempts\":%llu,\"failedAttempts\":%llu,"
+        printf(",\"calls\":%llu,\"ok\":%llu,\"lost\":%llu,\"refused\":%llu,\"unavoidable\":%llu,\"unaffordable\":%llu,"
+               "\"attempts\":%llu,\"failedAttempts\":%llu,"
                "\"degraded\":%llu,\"costMicro\":%lld",
-               (unsigned long long) c->calls, (unsigned long long) c->ok, (unsigned long long) c->lost, (unsigned long long) c->refused,
-               (unsigned long long) c->unavoidable, (unsigned long long) c->unaffordable, (unsigned long long) c->attempts, (unsigned long long) c->failed_attempts,
-               (unsigned long long) c->degraded, (long long) c->cost);
+               (unsigned long long) c->calls, (unsigned long long) c->ok, (unsigned long long) c->lost,
+               (unsigned long long) c->refused, (unsigned long long) c->unavoidable,
+               (unsigned long long) c->unaffordable, (unsigned long long) c->attempts,
+               (unsigned long long) c->failed_attempts, (unsigned long long) c->degraded, (long long) c->cost);
         json_number("success", f->availability);
         json_number("successWhileAnyWorks", f->available_if_works);
         json_number("costPerSuccess", f->cost_per_success);
@@ -133,7 +136,7 @@ void json_row(const Row *r) {
 /* ---- summary ---- */
 
 void summary_init(Summary *s) {
-        *s = (Summary) { .worst_availability = INFINITY };
+        *s = (Summary){ .worst_availability = INFINITY };
 }
 
 static void worse(double v, bool is_worse, double *worst, const char **of, const Row *r) {
@@ -157,7 +160,8 @@ void summary_add(Summary *s, const Row *r) {
         s->lost += f->n_outages > 0 ? f->lost_per_outage * f->n_outages : 0;
         s->hits += f->n_outages > 0 ? f->hits_per_outage * f->n_outages : 0;
         s->overshoot = MAX(s->overshoot, f->overshoot);
-        worse(f->available_if_works, f->available_if_works < s->worst_availability, &s->worst_availability, &s->worst_availability_of, r);
+        worse(f->available_if_works, f->available_if_works < s->worst_availability, &s->worst_availability,
+              &s->worst_availability_of, r);
         worse(f->flaps_per_hour, f->flaps_per_hour > s->worst_flaps, &s->worst_flaps, &s->worst_flaps_of, r);
         worse(f->readmit_max_s, f->readmit_max_s > s->worst_readmit_s, &s->worst_readmit_s, &s->worst_readmit_of, r);
         if (f->not_readmitted > 0)
@@ -173,7 +177,8 @@ void summary_show(const Summary *s) {
         if (s->rows < 2)
                 return;
         printf("\nThe brain with each service's own strategy (*), over %u services:\n", s->rows);
-        summary_line("success while any node works, worst, %", s->worst_availability * 100, 3, s->worst_availability_of);
+        summary_line("success while any node works, worst, %", s->worst_availability * 100, 3,
+                     s->worst_availability_of);
         if (s->outages > 0) {
                 summary_line("calls lost per hard outage, mean", s->lost / s->outages, 1, NULL);
                 summary_line("  nginx", s->lost_nginx / s->outages, 1, NULL);

@@ -15,7 +15,7 @@ typedef struct Row {
         Figures figures;
         const ServiceMeasure *counts;
         const Measure *measure;
-        double regret;     /* NAN: without oracle */
+        double regret; /* NAN: without oracle */
 } Row;
 
 void table_head(const Trace *t, uint32_t service);

@@ -9,7 +9,12 @@
 #include "bench/sim/heap.h"
 #include "daemon/core/random.h"
 
-typedef enum EventKind { ARRIVAL, ANSWER, PROBE, CHANGE } EventKind;
+typedef enum EventKind {
+        ARRIVAL,
+        ANSWER,
+        PROBE,
+        CHANGE
+} EventKind;
 
 /* A probe on its way. */
 typedef struct ProbeCall {
@@ -36,7 +41,7 @@ typedef struct Sim {
         Policy *policy;
         Heap heap;
         Arrivals *arrivals;
-        Random losses;    /* which reports are never made */
+        Random losses; /* which reports are never made */
         Call *calls;
         Pool call_pool;
         ProbeCall *probes;
@@ -95,7 +100,9 @@ static void arrive_next(Sim *s, uint32_t service, uint64_t now_ns) {
 static void end(Sim *s, uint32_t i, bool ok, bool refused, uint64_t now_ns) {
         const Call *c = &s->calls[i];
 
-        measure_done(s->measure, &(CallEnd) { c->service, c->node, c->started_ns, c->sent_ns, ok, refused, c->unaffordable }, now_ns);
+        measure_done(s->measure,
+                     &(CallEnd){ c->service, c->node, c->started_ns, c->sent_ns, ok, refused, c->unaffordable },
+                     now_ns);
         call_drop(s, i);
 }
 
@@ -108,7 +115,8 @@ static void send(Sim *s, uint32_t i, uint32_t node, uint64_t now_ns) {
         c->tried[c->attempts++] = node;
         world_send(s->world, node, c->number, c->attempts, now_ns, &c->answer);
         measure_sent(s->measure, node, &c->answer, now_ns);
-        c->unreported = t->services[c->service].unreported > 0 && random_unit(&s->losses) < t->services[c->service].unreported;
+        c->unreported =
+                t->services[c->service].unreported > 0 && random_unit(&s->losses) < t->services[c->service].unreported;
         s->error = heap_push(&s->heap, now_ns + c->answer.latency_ns, ANSWER, i);
 }
 
@@ -120,7 +128,7 @@ static void arrived(Sim *s, uint32_t service, uint64_t now_ns) {
         s->calls = array;
         if (s->error < 0)
                 return;
-        s->calls[i] = (Call) { .number = s->call_serial++, .started_ns = now_ns, .service = service };
+        s->calls[i] = (Call){ .number = s->call_serial++, .started_ns = now_ns, .service = service };
         node = s->policy->type->choose(s->policy, &s->calls[i], now_ns);
         if (node == NODE_NONE)
                 end(s, i, false, true, now_ns);
@@ -134,7 +142,8 @@ static void arrived(Sim *s, uint32_t service, uint64_t now_ns) {
 static bool tries_again(const Sim *s, const Call *c) {
         const TraceService *x = &s->trace->services[c->service];
 
-        return c->answer.verdict != PM_OK && c->attempts <= x->retries && (x->idempotent || c->answer.undone) && !c->unreported;
+        return c->answer.verdict != PM_OK && c->attempts <= x->retries && (x->idempotent || c->answer.undone) &&
+               !c->unreported;
 }
 
 static void answered(Sim *s, uint32_t i, uint64_t now_ns) {
@@ -180,7 +189,8 @@ static void probed(Sim *s, uint32_t i, uint64_t now_ns) {
 static void change(Sim *s, const Change *c, uint64_t now_ns) {
         if (c->is_rate) {
                 s->arrivals[c->index].rate = c->rate;
-                arrive_next(s, c->index, now_ns); /* waiting has no memory: a new draw is as good as the rest of the old one */
+                arrive_next(s, c->index,
+                            now_ns); /* waiting has no memory: a new draw is as good as the rest of the old one */
                 return;
         }
         world_set_price(s->world, c->index, c->price);
@@ -202,15 +212,15 @@ static int start(Sim *s, const PolicyType *type, Strategy strategy, uint64_t see
                 return -ENOMEM;
         s->call_pool.free = s->probe_pool.free = POOL_END;
         random_seed(&s->losses, random_mix(&state));
-        r = type->new(&s->policy, &(PolicyContext) {
-                .trace = t,
-                .world = s->world,
-                .measure = s->measure,
-                .seed = random_mix(&state),
-                .strategy = strategy,
-                .probe = probe,
-                .sim = s,
-        });
+        r = type->new (&s->policy, &(PolicyContext){
+                                           .trace = t,
+                                           .world = s->world,
+                                           .measure = s->measure,
+                                           .seed = random_mix(&state),
+                                           .strategy = strategy,
+                                           .probe = probe,
+                                           .sim = s,
+                                   });
         for (uint32_t i = 0; r >= 0 && i < t->n_changes; i++)
                 if (t->changes[i].at_ns < t->duration_ns)
                         r = heap_push(&s->heap, t->changes[i].at_ns, CHANGE, i);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run as a picture, top to bottom: what happens to each node; who gets the calls, the brain's choice and the baseline's; how many
- * calls succeed; what a success costs. Time goes to the right, and what happens throws its shade on all that is below.
+ * A run as a picture, top to bottom: what happens to each node; who gets the calls, the brain's choice and the
+ * baseline's; how many calls succeed; what a success costs. Time goes to the right, and what happens throws its shade
+ * on all that is below.
  */
 #include <errno.h>
 #include <math.h>
@@ -17,7 +18,8 @@
 #define LANE 22
 
 static const char *const colours[] = {
-        "#4477aa", "#ee9a44", "#55a868", "#aa5599", "#8c8c3c", "#66bbdd", "#cc6677", "#777788", "#b08d57", "#88aa33", "#5566cc", "#999999",
+        "#4477aa", "#ee9a44", "#55a868", "#aa5599", "#8c8c3c", "#66bbdd",
+        "#cc6677", "#777788", "#b08d57", "#88aa33", "#5566cc", "#999999",
 };
 
 typedef struct Picture {
@@ -29,7 +31,7 @@ typedef struct Picture {
 
 /* What one policy did, by bin. */
 typedef struct Bins {
-        double share[NODES_DRAWN][BINS]; /* of the bin's attempts; NAN: there were none */
+        double share[NODES_DRAWN][BINS];  /* of the bin's attempts; NAN: there were none */
         double success[BINS], cost[BINS]; /* percent; dollars for 1000 successes */
 } Bins;
 
@@ -96,7 +98,9 @@ static void label(const Picture *p, double x, double y, const char *anchor, cons
 }
 
 static const char *node_label(const Picture *p, uint32_t i) {
-        return i == p->n - 1 && trace_service(p->trace, p->service)->n_nodes > p->n ? "others" : trace_service(p->trace, p->service)->nodes[i].id;
+        return i == p->n - 1 && trace_service(p->trace, p->service)->n_nodes > p->n
+                     ? "others"
+                     : trace_service(p->trace, p->service)->nodes[i].id;
 }
 
 #define LETTER 6.6 /* about as wide as one is */
@@ -128,7 +132,8 @@ static void describe_all(const Trace *t, uint32_t fault, char ret[160]) {
                     t->faults[i].to_ns == t->faults[fault].to_ns) {
                         char what[64];
 
-                        k += (size_t) snprintf(ret + k, 160 - k, "%s%s", k > 0 ? ", " : "", fault_describe(&t->faults[i], what));
+                        k += (size_t) snprintf(ret + k, 160 - k, "%s%s", k > 0 ? ", " : "",
+                                               fault_describe(&t->faults[i], what));
                 }
 }
 
@@ -156,10 +161,13 @@ static void draw_faults(const Picture *p, double bottom) {
                         continue;
                 lane = p->y + LANE * MIN(n->index, p->n - 1);
                 describe_all(p->trace, i, what);
-                fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"shade\"/>\n", x, p->y + LANE * p->n, w,
-                        bottom - p->y - LANE * p->n);
-                fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\"><title>%s</title></rect>\n", x, lane + 2, w,
-                        LANE - 4, f->kind == FAULT_DOWN || f->kind == FAULT_AUTH ? "#c0392b" : "#d9962b", what);
+                fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"shade\"/>\n", x,
+                        p->y + LANE * p->n, w, bottom - p->y - LANE * p->n);
+                fprintf(p->f,
+                        "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" "
+                        "fill=\"%s\"><title>%s</title></rect>\n",
+                        x, lane + 2, w, LANE - 4,
+                        f->kind == FAULT_DOWN || f->kind == FAULT_AUTH ? "#c0392b" : "#d9962b", what);
                 label_bar(p, f, x, w, lane + LANE - 7, what);
         }
 }
@@ -179,8 +187,9 @@ static void draw_changes(const Picture *p) {
                         lane = p->y + LANE * MIN(p->trace->nodes[c->index].index, p->n - 1);
                         snprintf(what, sizeof(what), "$%g", (double) c->price / (double) MONEY_PER_DOLLAR);
                 }
-                fprintf(p->f, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#555\" stroke-width=\"2\"/>\n", x, x, lane + 3,
-                        lane + LANE - 3);
+                fprintf(p->f,
+                        "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#555\" stroke-width=\"2\"/>\n",
+                        x, x, lane + 3, lane + LANE - 3);
                 label(p, x + 4, lane + LANE - 7, "start", "small", what);
         }
 }
@@ -189,7 +198,8 @@ static void draw_lanes(Picture *p, double bottom) {
         draw_faults(p, bottom);
         draw_changes(p);
         for (uint32_t i = 0; i < p->n; i++) {
-                fprintf(p->f, "<rect x=\"12\" y=\"%.1f\" width=\"12\" height=\"12\" fill=\"%s\"/>\n", p->y + LANE * i + 5, colours[i]);
+                fprintf(p->f, "<rect x=\"12\" y=\"%.1f\" width=\"12\" height=\"12\" fill=\"%s\"/>\n",
+                        p->y + LANE * i + 5, colours[i]);
                 label(p, 30, p->y + LANE * i + LANE - 7, "start", "node", node_label(p, i));
                 fprintf(p->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", LEFT, RIGHT,
                         p->y + LANE * (i + 1), p->y + LANE * (i + 1));
@@ -200,7 +210,8 @@ static void draw_lanes(Picture *p, double bottom) {
 static void draw_frame(const Picture *p, double height, const char *title, const char *subtitle) {
         label(p, 12, p->y + 16, "start", "title", title);
         label(p, 12, p->y + 34, "start", "small", subtitle);
-        fprintf(p->f, "<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" class=\"frame\"/>\n", LEFT, p->y, RIGHT - LEFT, height);
+        fprintf(p->f, "<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" class=\"frame\"/>\n", LEFT, p->y,
+                RIGHT - LEFT, height);
 }
 
 static void draw_shares(Picture *p, const Bins *b, double height, const char *title, const char *subtitle) {
@@ -223,7 +234,8 @@ static void draw_shares(Picture *p, const Bins *b, double height, const char *ti
         p->y += height + 14;
 }
 
-static void draw_line(const Picture *p, const double v[BINS], double height, double low, double high, const char *class) {
+static void draw_line(const Picture *p, const double v[BINS], double height, double low, double high,
+                      const char *class) {
         bool pen = false;
 
         fprintf(p->f, "<path class=\"%s\" d=\"", class);
@@ -240,8 +252,8 @@ static void draw_line(const Picture *p, const double v[BINS], double height, dou
         fprintf(p->f, "\"/>\n");
 }
 
-static void draw_curves(Picture *p, const double own[BINS], const double *other, double height, double low, double high, const char *title,
-                        const char *subtitle, const char *unit) {
+static void draw_curves(Picture *p, const double own[BINS], const double *other, double height, double low, double high,
+                        const char *title, const char *subtitle, const char *unit) {
         char tick[32];
 
         draw_frame(p, height, title, subtitle);
@@ -250,7 +262,8 @@ static void draw_curves(Picture *p, const double own[BINS], const double *other,
 
                 snprintf(tick, sizeof(tick), "%.4g%s", v, unit);
                 label(p, LEFT - 6, i == 2 ? y + 10 : y, "end", "small", tick);
-                fprintf(p->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", LEFT, RIGHT, y, y);
+                fprintf(p->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", LEFT, RIGHT, y,
+                        y);
         }
         if (other)
                 draw_line(p, other, height, low, high, "other");
@@ -266,10 +279,11 @@ static void draw_time(const Picture *p) {
         for (size_t i = ELEMENTSOF(steps); i-- > 0;)
                 if (seconds / steps[i] <= 13)
                         step = steps[i];
-        for (double t = 0; t <= seconds; t += step) {
-                double x = LEFT + (RIGHT - LEFT) * t / seconds;
+        for (int i = 0; i * step <= seconds; i++) {
+                double t = i * step, x = LEFT + (RIGHT - LEFT) * t / seconds;
 
-                fprintf(p->f, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", x, x, p->y - 14, p->y - 8);
+                fprintf(p->f, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", x, x,
+                        p->y - 14, p->y - 8);
                 snprintf(when, sizeof(when), step < 60 ? "%g s" : "%g min", step < 60 ? t : t / 60);
                 label(p, x, p->y + 6, "middle", "small", when);
         }
@@ -287,11 +301,12 @@ static void range(const double v[BINS], double *low, double *high) {
 
 /* A little more than the largest value, round. */
 static double round_up(double v) {
+        static const double round[] = { 1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9 };
         double power = pow(10, floor(log10(MAX(v, 1e-6))));
 
-        for (double k = 1; k <= 10; k += k < 2 ? 0.2 : k < 5 ? 0.5 : 1)
-                if (v <= k * power)
-                        return k * power;
+        for (size_t i = 0; i < ELEMENTSOF(round); i++)
+                if (v <= round[i] * power)
+                        return round[i] * power;
         return 10 * power;
 }
 
@@ -304,10 +319,11 @@ static void draw_summary(Picture *p, const Row *r, const char *class) {
         char line[256], per_outage[64] = "";
 
         if (f->n_outages > 0)
-                snprintf(per_outage, sizeof(per_outage), "; each hard outage meets %.1f attempts and loses %.1f calls", f->hits_per_outage,
-                         f->lost_per_outage);
-        snprintf(line, sizeof(line), "%s%s: %.3f %% of the calls succeed, $%.3f for 1000 successes%s", r->type == &policy_brain ? "pointsman, " : "",
-                 name_of(r), f->availability * 100, f->cost_per_success * 1000, per_outage);
+                snprintf(per_outage, sizeof(per_outage), "; each hard outage meets %.1f attempts and loses %.1f calls",
+                         f->hits_per_outage, f->lost_per_outage);
+        snprintf(line, sizeof(line), "%s%s: %.3f %% of the calls succeed, $%.3f for 1000 successes%s",
+                 r->type == &policy_brain ? "pointsman, " : "", name_of(r), f->availability * 100,
+                 f->cost_per_success * 1000, per_outage);
         fprintf(p->f, "<line x1=\"12\" x2=\"42\" y1=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", p->y - 4, p->y - 4, class);
         label(p, 50, p->y, "start", "legend", line);
         p->y += 20;
@@ -331,11 +347,14 @@ static void draw(Picture *p, const Row *row, const Row *baseline, Bins *own, Bin
 
         fprintf(p->f,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\">\n"
-                "<style>text{font:12px sans-serif;fill:#222}.head{font:bold 18px sans-serif}.title{font:bold 13px sans-serif}"
+                "<style>text{font:12px sans-serif;fill:#222}.head{font:bold 18px sans-serif}.title{font:bold 13px "
+                "sans-serif}"
                 ".small{font-size:11px;fill:#555}.inbar{font-size:11px;fill:#fff}.legend{font-size:13px}"
                 ".frame{fill:none;stroke:#888}.grid{stroke:#ddd}.shade{fill:#c0392b;opacity:.08}"
-                ".own{fill:none;stroke:#1a3f66;stroke-width:2.2}.other{fill:none;stroke:#e07b39;stroke-width:1.4;stroke-dasharray:5 3}</style>\n"
-                "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n", WIDTH, height, WIDTH, height);
+                ".own{fill:none;stroke:#1a3f66;stroke-width:2.2}.other{fill:none;stroke:#e07b39;stroke-width:1.4;"
+                "stroke-dasharray:5 3}</style>\n"
+                "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+                WIDTH, height, WIDTH, height);
         label(p, 12, 28, "start", "head", p->trace->title ? p->trace->title : p->trace->path);
         p->y = 52;
         draw_summary(p, row, "own");
@@ -348,8 +367,10 @@ static void draw(Picture *p, const Row *row, const Row *baseline, Bins *own, Bin
                 snprintf(title, sizeof(title), "the same, %s", name_of(baseline));
                 draw_shares(p, other, 110, title, "");
         }
-        draw_curves(p, own->success, baseline ? other->success : NULL, 110, low, 100, "calls that succeed", "all of a caller's tries", " %");
-        draw_curves(p, own->cost, baseline ? other->cost : NULL, 90, 0, round_up(MAX(cost_high, 1e-6)), "cost", "of 1000 successes", " $");
+        draw_curves(p, own->success, baseline ? other->success : NULL, 110, low, 100, "calls that succeed",
+                    "all of a caller's tries", " %");
+        draw_curves(p, own->cost, baseline ? other->cost : NULL, 90, 0, round_up(MAX(cost_high, 1e-6)), "cost",
+                    "of 1000 successes", " $");
         draw_time(p);
         fprintf(p->f, "</svg>\n");
 }

@@ -62,7 +62,7 @@ static int add_price_change(Parser *p, uint32_t node, void *data) {
         const PriceArguments *a = data;
         Money before = trace_node(p->trace, node)->cost_per_request;
 
-        return add_changes(p, a->when, (Change) { .index = node, .price = a->price }, 0, before);
+        return add_changes(p, a->when, (Change){ .index = node, .price = a->price }, 0, before);
 }
 
 /* ---- faults ---- */
@@ -98,15 +98,19 @@ static int parse_manner(Parser *p, Fault *f, const When *w) {
         while (p->words[p->at]) {
                 const char *word = parser_next(p), *text;
 
-                if (streq(word, "timeout") && (f->kind == FAULT_DOWN || f->kind == FAULT_ERRORS || f->kind == FAULT_FLAP))
+                if (streq(word, "timeout") &&
+                    (f->kind == FAULT_DOWN || f->kind == FAULT_ERRORS || f->kind == FAULT_FLAP))
                         f->how = FAIL_TIMEOUT;
-                else if (streq(word, "connect") && (f->kind == FAULT_DOWN || f->kind == FAULT_ERRORS || f->kind == FAULT_FLAP))
+                else if (streq(word, "connect") &&
+                         (f->kind == FAULT_DOWN || f->kind == FAULT_ERRORS || f->kind == FAULT_FLAP))
                         f->how = FAIL_CONNECT;
-                else if (streq(word, "retry-after") && (f->kind == FAULT_RATE_LIMIT || f->kind == FAULT_QUOTA || f->kind == FAULT_DOWN)) {
+                else if (streq(word, "retry-after") &&
+                         (f->kind == FAULT_RATE_LIMIT || f->kind == FAULT_QUOTA || f->kind == FAULT_DOWN)) {
                         text = parser_next(p);
                         if (!text || !parse_duration(text, &f->retry_after_ns))
                                 return parser_fail(p, "retry-after: a time is wanted, like 2s");
-                } else if (streq(word, "ramp") && (f->kind == FAULT_ERRORS || f->kind == FAULT_SLOW || f->kind == FAULT_CORRUPT)) {
+                } else if (streq(word, "ramp") &&
+                           (f->kind == FAULT_ERRORS || f->kind == FAULT_SLOW || f->kind == FAULT_CORRUPT)) {
                         if (w->to_ns == NSEC_INFINITY)
                                 return parser_fail(p, "ramp: a ramp has an end, write from TIME to TIME");
                         f->ramp = true;
@@ -145,7 +149,8 @@ static int parse_amount(Parser *p, Fault *f) {
                 return 0;
         default:
                 if (!parse_percent(text, 0, 100, &f->amount))
-                        return parser_fail(p, "%s: \"%.64s\" is not a share from 0%% to 100%%", fault_names[f->kind], text);
+                        return parser_fail(p, "%s: \"%.64s\" is not a share from 0%% to 100%%", fault_names[f->kind],
+                                           text);
                 return 0;
         }
 }

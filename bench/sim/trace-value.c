@@ -26,8 +26,8 @@ static double unit_ns(const char *p, size_t *ret_length) {
                 const char *name;
                 double ns;
         } units[] = {
-                { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "min", 60e9 }, { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
-                { "d", 86400e9 },
+                { "ns", 1 },  { "us", 1e3 }, { "ms", 1e6 },   { "min", 60e9 },
+                { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(units); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values that a trace is written with: a number and its unit. All of them refuse what does not make sense, whole. */
+/* The values that a trace is written with: a number and its unit. All of them refuse what does not make sense, whole.
+ */
 #pragma once
 
 #include <stdbool.h>

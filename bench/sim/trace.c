@@ -7,7 +7,7 @@
 
 const char *const objective_names[_OBJECTIVE_MAX] = { "success", "cost", "latency" };
 const char *const fault_names[_FAULT_KIND_MAX] = {
-        [FAULT_DOWN] = "down", [FAULT_ERRORS] = "errors", [FAULT_SLOW] = "slow", [FAULT_RATE_LIMIT] = "rate-limit",
+        [FAULT_DOWN] = "down",   [FAULT_ERRORS] = "errors",   [FAULT_SLOW] = "slow", [FAULT_RATE_LIMIT] = "rate-limit",
         [FAULT_QUOTA] = "quota", [FAULT_CORRUPT] = "corrupt", [FAULT_AUTH] = "auth", [FAULT_FLAP] = "flap",
 };
 
@@ -43,7 +43,10 @@ const char *fault_describe(const Fault *f, char buffer[64]) {
                 snprintf(buffer, 64, "quota %g", f->amount);
                 break;
         case FAULT_DOWN:
-                snprintf(buffer, 64, "down%s", f->how == FAIL_TIMEOUT ? " timeout" : f->how == FAIL_CONNECT ? " connect" : "");
+                snprintf(buffer, 64, "down%s",
+                         f->how == FAIL_TIMEOUT   ? " timeout"
+                         : f->how == FAIL_CONNECT ? " connect"
+                                                  : "");
                 break;
         default:
                 snprintf(buffer, 64, "%s", fault_names[f->kind]);

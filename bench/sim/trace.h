@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A trace: the services, how often they are called, and what their nodes do over time. Plain data, read from a text file
- * (docs/traces.md) and never changed by a run.
+ * A trace: the services, how often they are called, and what their nodes do over time. Plain data, read from a text
+ * file (docs/traces.md) and never changed by a run.
  */
 #pragma once
 
@@ -12,15 +12,20 @@
 #define TRACE_FILE_MAX (1U << 20)
 #define TRACE_LINE_MAX 1024
 #define TRACE_SERVICES_MAX 64
-#define TRACE_NODES_MAX 1024  /* of all services together */
+#define TRACE_NODES_MAX 1024 /* of all services together */
 #define TRACE_FAULTS_MAX 4096
 #define TRACE_CHANGES_MAX 4096
 #define TRACE_DURATION_MAX (24 * NSEC_PER_HOUR)
-#define TRACE_CALLS_MAX 1e8   /* that a run may be expected to make */
+#define TRACE_CALLS_MAX 1e8 /* that a run may be expected to make */
 #define TRACE_ERROR_MAX 512
 
 /* What a good choice is measured by. */
-typedef enum Objective { OBJECTIVE_SUCCESS, OBJECTIVE_COST, OBJECTIVE_LATENCY, _OBJECTIVE_MAX } Objective;
+typedef enum Objective {
+        OBJECTIVE_SUCCESS,
+        OBJECTIVE_COST,
+        OBJECTIVE_LATENCY,
+        _OBJECTIVE_MAX
+} Objective;
 
 typedef enum FaultKind {
         FAULT_DOWN,       /* no call succeeds */
@@ -58,7 +63,7 @@ typedef struct Change {
         uint64_t at_ns;
         bool is_rate; /* of a service; otherwise the price of a node */
         uint32_t index;
-        double rate;  /* calls a second */
+        double rate; /* calls a second */
         Money price;
 } Change;
 
@@ -70,26 +75,26 @@ typedef struct TraceNode {
 } TraceNode;
 
 typedef struct TraceService {
-        double rate;             /* calls a second at the start */
-        uint64_t timeout_ns;     /* the caller's */
-        uint32_t retries;        /* further nodes that a caller tries */
+        double rate;         /* calls a second at the start */
+        uint64_t timeout_ns; /* the caller's */
+        uint32_t retries;    /* further nodes that a caller tries */
         bool idempotent;
-        double unreported;       /* share of the calls whose caller never reports */
+        double unreported;          /* share of the calls whose caller never reports */
         double latitude, longitude; /* of the callers; NAN: unknown */
-        int objective;           /* an Objective; -1: as the strategy has it */
-        uint32_t *nodes;         /* index in the settings → index in Trace.nodes */
+        int objective;              /* an Objective; -1: as the strategy has it */
+        uint32_t *nodes;            /* index in the settings → index in Trace.nodes */
 } TraceService;
 
 typedef struct Trace {
         char *path, *title;
         uint64_t duration_ns, utc_ns; /* utc_ns: the wall clock at the start */
         Settings settings;
-        TraceService *services;  /* as many as in the settings */
+        TraceService *services; /* as many as in the settings */
         TraceNode *nodes;
         uint32_t n_nodes;
-        Fault *faults;           /* sorted by from_ns */
+        Fault *faults; /* sorted by from_ns */
         uint32_t n_faults;
-        Change *changes;         /* sorted by at_ns */
+        Change *changes; /* sorted by at_ns */
         uint32_t n_changes;
 } Trace;
 

@@ -23,10 +23,10 @@ typedef struct FaultState {
 } FaultState;
 
 typedef struct WorldNode {
-        uint32_t *faults; /* sorted by their start */
+        uint32_t *faults;         /* sorted by their start */
         uint32_t n_faults, first; /* those before are over */
-        Money price;      /* MONEY_UNSET: as the settings have it */
-        Units used;       /* this month */
+        Money price;              /* MONEY_UNSET: as the settings have it */
+        Units used;               /* this month */
         uint64_t month_end_ns;
 } WorldNode;
 
@@ -71,7 +71,7 @@ int world_new(World **ret, const Trace *trace, uint64_t seed) {
                 WorldNode *n = &w->nodes[trace->faults[i].node];
 
                 n->faults[n->n_faults++] = i;
-                w->states[i] = (FaultState) { trace->faults[i].amount * BURST_SECONDS, trace->faults[i].from_ns, 0 };
+                w->states[i] = (FaultState){ trace->faults[i].amount * BURST_SECONDS, trace->faults[i].from_ns, 0 };
         }
         *ret = w;
         return 0;
@@ -300,7 +300,8 @@ void world_look(World *w, uint32_t node, uint64_t now_ns, Prospect *ret) {
         Condition c = condition(w, node, now_ns);
 
         ret->success = chance(w, node, &c);
-        if ((c.limit != UINT32_MAX && !has_token(w, c.limit, now_ns)) || (c.quota != UINT32_MAX && !has_quota(w, c.quota)))
+        if ((c.limit != UINT32_MAX && !has_token(w, c.limit, now_ns)) ||
+            (c.quota != UINT32_MAX && !has_quota(w, c.quota)))
                 ret->success = 0;
         ret->latency_ns = (double) w->trace->nodes[node].latency_ns * c.slow;
         ret->price = price(w, node, now_ns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the nodes of a trace truly do. Chance comes from the seed, the number of the call and the node alone: whoever sends
- * the same call to the same node at the same time gets the same answer, so that policies compare.
+ * What the nodes of a trace truly do. Chance comes from the seed, the number of the call and the node alone: whoever
+ * sends the same call to the same node at the same time gets the same answer, so that policies compare.
  */
 #pragma once
 

@@ -7,7 +7,7 @@
 /* A locked circuit comes after all others: time alone does not mend a refused credential. */
 #define LOCKED_NS WAIT_MAX_NS
 
-/* A node is in doubt that has been asked so often and not been heard of for so many times as long as it usually takes. */
+/* In doubt is a node that was asked so often and not heard of for so many times as long as it usually takes. */
 #define DOUBT_UNHEARD 5
 #define DOUBT_FACTOR 4
 #define DOUBT_MIN_NS (500 * NSEC_PER_MSEC)
@@ -84,9 +84,9 @@ static Skip check_cost(Filter *f, Money cost) {
 }
 
 /*
- * Two failures in a row, or calls that nobody hears of, are no proof, but reason enough to send it no more than one call at a
- * time until one comes back, and the longer it is silent, the more seldom. A node that hangs is found out so long before its
- * callers lose patience.
+ * Two failures in a row, or calls that nobody hears of, are no proof, but reason enough to send it no more than one call
+ * at a time until one comes back, and the longer it is silent, the more seldom. A node that hangs is found out so long
+ * before its callers lose patience.
  */
 static bool is_doubted(const NodeHot *h, uint64_t now_ns) {
         uint64_t patience = DOUBT_UNKNOWN_NS, silent_ns = h->unheard > 0 ? h->asked_ns - h->unheard_ns : 0;
@@ -235,7 +235,8 @@ uint32_t filter_trial(Filter *f) {
 
                 if (f->router->scratch_reason[i] != SKIP_TRIAL || f->service->hot[i].breaker.permits == 0)
                         continue;
-                /* What must not be done twice is no trial, as long as probes can do it; and a probe goes first in any case. */
+                /* What must not be done twice is no trial, as long as probes can do it; and a probe goes first in any
+                 * case. */
                 if (node_is_probed(f->router, n) && f->n > 0 &&
                     (!filter_is_idempotent(f, n) || awaits_probe(&f->service->hot[i].breaker, f->now_ns)))
                         continue;

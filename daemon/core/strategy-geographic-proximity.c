@@ -13,7 +13,7 @@
 /* So many recent calls make the measurement count as much as the map. */
 #define CALLS_EQUAL 10
 
-/* What the map lets one expect of a path of that length, without what is added at its ends; NAN: the place is unknown. */
+/* What the map lets one expect of the path, without what is added at its ends; NAN: a place is unknown. */
 static double path_ns(const Choice *c, const NodeHot *h) {
         if ((c->x == 0 && c->y == 0 && c->z == 0) || (h->x == 0 && h->y == 0 && h->z == 0))
                 return NAN;
@@ -26,8 +26,8 @@ static double measured(const NodeHot *h) {
 }
 
 uint32_t choose_geographic_proximity(Choice *c) {
-        /* What distance does not explain (the uplink, the work at the far end) is learnt from all nodes together, lest one that was
-         * not asked lately, and of which there is but the map, look better than one that is known. */
+        /* What distance does not explain (the uplink, the work at the far end) is learnt from all nodes together, lest
+         * one that was not asked lately, and of which there is but the map, look better than one that is known. */
         double calls = CALLS_EQUAL, rest = SERVER_NS * CALLS_EQUAL;
         bool known = false;
 
@@ -46,7 +46,8 @@ uint32_t choose_geographic_proximity(Choice *c) {
                 double path = path_ns(c, h), expected = choice_latency_ns(c, h), m = measured(h);
 
                 if (!isnan(path))
-                        expected = ((path + MAX(rest / calls, 0.0)) * CALLS_EQUAL + h->answer_ns * m) / (CALLS_EQUAL + m);
+                        expected = ((path + MAX(rest / calls, 0.0)) * CALLS_EQUAL + h->answer_ns * m) /
+                                   (CALLS_EQUAL + m);
                 c->score[i] = (double) h->success / MAX(expected, 1.0);
         }
         c->cause = known ? "nearest to the caller" : "shortest expected response, since the caller's place is unknown";

@@ -43,8 +43,8 @@ static uint32_t find(const Choice *c, uint32_t index) {
         return UINT32_MAX;
 }
 
-/* Left out of this one choice by the request (a fallback has tried it already) or by chance (it warms up): that says nothing
- * against it. */
+/* Left out of this one choice by the request (a fallback has tried it already) or by chance (it warms up): that says
+ * nothing against it. */
 static bool is_left_out_once(const Choice *c, uint32_t index) {
         const NodeHot *h = index < c->service->settings.n_nodes ? &c->service->hot[index] : NULL;
 

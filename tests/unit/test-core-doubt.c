@@ -79,7 +79,8 @@ static void test_silence_holds_the_rest_back(void **state) {
         core_done(&c);
 }
 
-/* Calls that nobody reports soon are no reason to leave a service without nodes, or to change anything where all are alike. */
+/* Calls that nobody reports soon are no reason to leave a service without nodes, or to change anything where all are
+ * alike. */
 static void test_the_last_one_is_asked_all_the_same(void **state) {
         Core c;
 

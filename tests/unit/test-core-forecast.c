@@ -157,8 +157,8 @@ static void test_hybrid_leader_outlives_a_fallback(void **state) {
         char id[DECISION_ID_MAX + 1];
 
         memcpy(id, c.d.id, sizeof(id));
-        assert_int_equal(router_fallback(c.router, id, UID, false, &failed, MONEY_UNSET, false, c.now, &c.d, &c.settlement, &cost,
-                                         &c.refusal), 0);
+        assert_int_equal(router_fallback(c.router, id, UID, false, &failed, MONEY_UNSET, false, c.now, &c.d,
+                                         &c.settlement, &cost, &c.refusal), 0);
         assert_int_not_equal(strchr(c.d.node, '/')[1], leader);
         core_report(&c, PM_OK, 50 * MS);
         for (int i = 0; i < 50; i++, c.now += 10 * MS) {

@@ -10,9 +10,9 @@
 #include "daemon/core/random.h"
 #include "tests/unit/test.h"
 
-static const char good[] =
-        "title a title\nduration 10m\nservice s rate 20/s strategy ROUND_ROBIN\nnode s/a weight 2 price 0.01 latency 50ms±20% success 100%\n"
-        "node s/b weight 1 price 0.02 latency 50ms success 100%\n";
+static const char good[] = "title a title\nduration 10m\nservice s rate 20/s strategy ROUND_ROBIN\nnode s/a weight 2 "
+                           "price 0.01 latency 50ms±20% success 100%\n"
+                           "node s/b weight 1 price 0.02 latency 50ms success 100%\n";
 
 static Trace *trace_of(const char *more) {
         _cleanup_free_ char *text = NULL;
@@ -127,8 +127,10 @@ static void test_mistakes(void **state _unused_) {
 /* Whatever the bytes, it ends in a trace or in a complaint. */
 static void test_hostile(void **state _unused_) {
         static const char *const pieces[] = {
-                "service", "node", "s/a", "t/b", " ", "\n", "*/*", "at", "5m", "from", "to", "down", "ramp", "slow", "5x", "rate", "9/s", "tier",
-                "up-to", "price", "0.1", "#", "±", "%", "\t", "\xff", ",", "/", "weight", "999999999999999999999999", "title", "flap", "quota",
+                "service", "node", "s/a",   "t/b",  " ",  "\n",   "*/*", "at",   "5m",     "from",
+                "to",      "down", "ramp",  "slow", "5x", "rate", "9/s", "tier", "up-to",  "price",
+                "0.1",     "#",    "±",     "%",    "\t", "\xff", ",",   "/",    "weight", "999999999999999999999999",
+                "title",   "flap", "quota",
         };
         Random random;
         char error[TRACE_ERROR_MAX], text[4096];
@@ -141,7 +143,8 @@ static void test_hostile(void **state _unused_) {
                 while (n < sizeof(text) - 80 && random_below(&random, 60) > 0) {
                         const char *piece = pieces[random_below(&random, ELEMENTSOF(pieces))];
 
-                        n += (size_t) snprintf(text + n, sizeof(text) - n, "%s%s", piece, random_below(&random, 3) ? " " : "");
+                        n += (size_t) snprintf(text + n, sizeof(text) - n, "%s%s", piece,
+                                               random_below(&random, 3) ? " " : "");
                 }
                 if (trace_parse(&t, "t", text, n, error) == 0)
                         trace_free(t);
@@ -184,15 +187,18 @@ static uint32_t sent_between(const Measure *m, uint32_t node, double from_s, dou
         uint32_t n = 0;
 
         for (uint32_t b = 0; b < m->n_buckets; b++)
-                if ((double) b * (double) m->bucket_ns / 1e9 >= from_s && (double) b * (double) m->bucket_ns / 1e9 < to_s)
+                if ((double) b * (double) m->bucket_ns / 1e9 >= from_s &&
+                    (double) b * (double) m->bucket_ns / 1e9 < to_s)
                         n += m->sent[node][b];
         return n;
 }
 
 /* The same calls to the same nodes have the same outcome, whoever decides; and a run repeats to the last call. */
 static void test_same(void **state _unused_) {
-        Trace *t = trace_of("from 2m to 4m s/a errors 30%\nfrom 5m to 6m s/b slow 9x ramp\nfrom 7m to 8m s/a rate-limit 2/s");
-        const PolicyType *const types[] = { &policy_brain, &policy_static, &policy_nginx, &policy_envoy, &policy_oracle };
+        Trace *t = trace_of(
+                "from 2m to 4m s/a errors 30%\nfrom 5m to 6m s/b slow 9x ramp\nfrom 7m to 8m s/a rate-limit 2/s");
+        const PolicyType *const types[] = { &policy_brain, &policy_static, &policy_nginx, &policy_envoy,
+                                            &policy_oracle };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++) {
                 Measure *a = run(t, types[i], 5), *b = run(t, types[i], 5), *c = run(t, types[i], 6);
@@ -200,7 +206,8 @@ static void test_same(void **state _unused_) {
                 assert_int_equal(a->events, b->events);
                 assert_memory_equal(a->sent[0], b->sent[0], a->n_buckets * sizeof(uint32_t));
                 assert_memory_equal(&a->services[0].calls, &b->services[0].calls, offsetof(ServiceMeasure, ok_series));
-                assert_true(a->services[0].calls != c->services[0].calls || a->services[0].latency_ns != c->services[0].latency_ns);
+                assert_true(a->services[0].calls != c->services[0].calls ||
+                            a->services[0].latency_ns != c->services[0].latency_ns);
                 measure_free(a);
                 measure_free(b);
                 measure_free(c);
@@ -212,16 +219,20 @@ static void test_same(void **state _unused_) {
         trace_free(t);
 }
 
-/* A node that never succeeds is asked as its weight says by static weights, and once in more than ten seconds by nginx. */
+/* A node that never succeeds is asked as its weight says by static weights, and once in more than ten seconds by nginx.
+ */
 static void test_baselines(void **state _unused_) {
         Trace *t = trace_of("from 1m to 9m s/a down connect");
-        Measure *fixed = run(t, &policy_static, 1), *nginx = run(t, &policy_nginx, 1), *by_default = run(t, &policy_nginx_default, 1);
+        Measure *fixed = run(t, &policy_static, 1), *nginx = run(t, &policy_nginx, 1),
+                *by_default = run(t, &policy_nginx_default, 1);
         Measure *envoy = run(t, &policy_envoy, 1), *oracle = run(t, &policy_oracle, 1);
-        double share = (double) sent_between(fixed, 0, 0, 60) / (sent_between(fixed, 0, 0, 60) + sent_between(fixed, 1, 0, 60));
+        double share = (double) sent_between(fixed, 0, 0, 60) /
+                       (sent_between(fixed, 0, 0, 60) + sent_between(fixed, 1, 0, 60));
 
         assert_true(fabs(share - (2.0 / 3)) <= 0.01);
         assert_in_range(sent_between(nginx, 0, 70, 540), 470 / 12, 470 / 10);
-        assert_in_range(sent_between(by_default, 0, 70, 540), 470 / 12, 470 / 10); /* a refused connection is an error to it too */
+        assert_in_range(sent_between(by_default, 0, 70, 540), 470 / 12,
+                        470 / 10); /* a refused connection is an error to it too */
         /* 30, 60, 90, … s out after five failures each: 4 rounds fit in 8 minutes. */
         assert_in_range(sent_between(envoy, 0, 60, 540), 4 * 5, 6 * 8);
         assert_int_equal(sent_between(oracle, 0, 60, 540), 0);
@@ -233,7 +244,8 @@ static void test_baselines(void **state _unused_) {
         measure_free(oracle);
         trace_free(t);
 
-        t = trace_of("from 1m to 9m s/a down"); /* 503 is an answer to nginx's default: it asks on, and does not try another */
+        t = trace_of("from 1m to 9m s/a down"); /* 503 is an answer to nginx's default: it asks on, and does not try
+                                                   another */
         by_default = run(t, &policy_nginx_default, 1);
         assert_true(sent_between(by_default, 0, 60, 540) > 5000);
         assert_true(by_default->services[0].lost > 5000);
@@ -298,7 +310,7 @@ static void test_figures(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_values), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_hostile),
-                cmocka_unit_test(test_heap), cmocka_unit_test(test_same), cmocka_unit_test(test_baselines),
+                cmocka_unit_test(test_heap),   cmocka_unit_test(test_same),     cmocka_unit_test(test_baselines),
                 cmocka_unit_test(test_faults), cmocka_unit_test(test_figures),
         };
 
