@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzz targets (libFuzzer), each with a corpus to begin with. Built only by configure --enable-fuzzers CC=clang.
-FUZZERS = tests/fuzz/fuzz-classify tests/fuzz/fuzz-client tests/fuzz/fuzz-config
+FUZZERS = tests/fuzz/fuzz-classify tests/fuzz/fuzz-client tests/fuzz/fuzz-config \
+	tests/fuzz/fuzz-trace
 EXTRA_DIST += $(FUZZERS:=.c) tests/fuzz/corpus
 
 if ENABLE_FUZZERS
@@ -18,4 +19,8 @@ tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c
 tests_fuzz_fuzz_config_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz-trace.c
+tests_fuzz_fuzz_trace_LDADD = bench/libsim.la
+tests_fuzz_fuzz_trace_LDFLAGS = $(FUZZ_LINK)
 endif
