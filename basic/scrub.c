@@ -21,13 +21,16 @@ static bool is_word(char c) {
 
 /* How much of the text at p is what precedes a secret; 0: none begins here. */
 static size_t secret_at(const char *text, const char *p, size_t *ret_kept) {
+        /* Most characters begin nothing, and this runs over every text that is recorded. */
+        char lower = *p >= 'A' && *p <= 'Z' ? (char) (*p | 0x20) : *p;
+
         for (size_t i = 0; i < ELEMENTSOF(introductions); i++)
-                if (strncasecmp(p, introductions[i], strlen(introductions[i])) == 0)
+                if (lower == introductions[i][0] && strncasecmp(p, introductions[i], strlen(introductions[i])) == 0)
                         return *ret_kept = strlen(introductions[i]);
         if (p > text && is_word(p[-1]))
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(beginnings); i++)
-                if (strncmp(p, beginnings[i], strlen(beginnings[i])) == 0) {
+                if (*p == beginnings[i][0] && strncmp(p, beginnings[i], strlen(beginnings[i])) == 0) {
                         *ret_kept = 0;
                         return 1;
                 }
