@@ -31,3 +31,4 @@ bench_pointsman_sim_SOURCES = bench/sim/main.c
 bench_pointsman_sim_CPPFLAGS = $(AM_CPPFLAGS) -DTRACE_DIR='"$(abs_top_srcdir)/bench/sim/traces"'
 bench_pointsman_sim_LDADD = bench/libsim.la
 EXTRA_DIST += bench/sim/traces
+EXTRA_DIST += bench/bench-probes

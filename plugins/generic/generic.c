@@ -279,6 +279,17 @@ static bool take_tables(Making *m, const struct pm_option *options, size_t n) {
         return !m->no_memory;
 }
 
+/* A configuration has no option twice; whoever else asks may. */
+static void find_repeated(Making *m, const struct pm_option *options, size_t n) {
+        for (size_t i = 1; i < n; i++)
+                for (size_t k = 0; k < i; k++)
+                        if (streq(options[i].name, options[k].name)) {
+                                m->option = options[i].name;
+                                complain(m, "is there twice");
+                                break;
+                        }
+}
+
 static void read_all(Making *m, const struct pm_option *options, size_t n) {
         for (size_t k = 0; k < ELEMENTSOF(settings); k++)
                 for (size_t i = 0; i < n; i++)
@@ -332,6 +343,7 @@ static const struct pm_provider *create(const struct pm_option *options, size_t 
         g->vendor = usual_vendor;
         g->keyless_probe = usual_probe;
         if (take_tables(&m, options, n)) {
+                find_repeated(&m, options, n);
                 read_all(&m, options, n);
                 finish(&m);
         }

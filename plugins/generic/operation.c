@@ -95,7 +95,8 @@ static bool read_property(Making *m, char *word, struct pm_operation *o) {
 }
 
 static bool name_is_valid(const char *name) {
-        return name[0] >= 'a' && name[0] <= 'z' && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")];
+        return name[0] >= 'a' && name[0] <= 'z' && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] &&
+                strlen(name) <= 64;
 }
 
 bool read_operation(Making *m, const char *name, char *text) {
@@ -103,7 +104,7 @@ bool read_operation(Making *m, const char *name, char *text) {
         struct pm_operation o = { .name = name, .unit = "request", .price = -1 };
 
         if (!name_is_valid(name))
-                return complain(m, "must have a name of a-z 0-9 _ behind operation_");
+                return complain(m, "must have a name of up to 64 of a-z 0-9 _ behind operation_");
         if (!read_request(m, &text, &o.method, &o.path))
                 return false;
         o.idempotent = streq(o.method, "GET") || streq(o.method, "HEAD");

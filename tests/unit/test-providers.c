@@ -231,7 +231,7 @@ static void wrong_options_are_named(void **state) {
                 { "rule_a", "400 -> ok everywhere",
                   "rule_a has everywhere; must be node, operation or account, and retryable or final" },
                 { "rule_a", "400 -> client_error:", "rule_a has a reason behind : that is not 1 to 80 bytes long" },
-                { "operation_A", "GET /", "operation_A must have a name of a-z 0-9 _ behind operation_" },
+                { "operation_A", "GET /", "operation_A must have a name of up to 64 of a-z 0-9 _ behind operation_" },
                 { "operation_a", "get /", "operation_a must begin with an HTTP method and a path, like GET /v1/status" },
                 { "operation_a", "GET", "operation_a must begin with an HTTP method and a path, like GET /v1/status" },
                 { "operation_a", "GET / price=-1", "operation_a has price=-1; must be 0 to 1000000000 (dollars a unit)" },
@@ -272,12 +272,13 @@ static void wrong_options_are_named(void **state) {
 static void many_options_at_once(void **state) {
         struct pm_option options[100];
         const struct pm_provider *generic = providers_find(providers, "generic"), *made;
-        char values[ELEMENTSOF(options)][64];
+        char values[ELEMENTSOF(options)][64], names[ELEMENTSOF(options)][16];
         Mistakes m = {};
 
         for (size_t i = 0; i < ELEMENTSOF(options); i++) {
                 snprintf(values[i], sizeof(values[i]), "4%02zu /a/%zu = x -> ok", i, i % 20);
-                options[i] = (struct pm_option) { "rule_x", values[i] };
+                snprintf(names[i], sizeof(names[i]), "rule_%zu", i);
+                options[i] = (struct pm_option) { names[i], values[i] };
         }
         made = generic->create(options, 15, note, &m);
         assert_non_null(made);
@@ -288,10 +289,14 @@ static void many_options_at_once(void **state) {
         assert_string_equal(m.text, "");
 
         assert_null(generic->create(options, 16, note, &m));
-        assert_string_equal(m.text, "rule_x is one JSON pointer too many; all options together may have 15");
+        assert_string_equal(m.text, "rule_15 is one JSON pointer too many; all options together may have 15");
         m.text[0] = 0;
         assert_null(generic->create(options, ELEMENTSOF(options), note, &m));
         assert_string_equal(m.text, "- has 100 rules; must have at most 64");
+        m.text[0] = 0;
+        options[1].name = options[0].name;
+        assert_null(generic->create(options, 2, note, &m));
+        assert_string_equal(m.text, "rule_0 is there twice");
         m.text[0] = 0;
         options[0] = (struct pm_option) { "colour", "red" };
         options[1] = (struct pm_option) { "body", "xml" };
