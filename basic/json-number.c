@@ -35,9 +35,9 @@ int json_fixed(const JsonValue *v, unsigned digits, int64_t *ret) {
         }
 
         for (; scale > 0 && x != 0; scale--) {
-                x *= 10;
-                if (x > INT64_MAX)
+                if (x > INT64_MAX / 10)
                         return -ERANGE;
+                x *= 10;
         }
         for (int dropped = 0; scale < 0 && (x != 0 || dropped != 0); scale++) {
                 dropped = (int) (x % 10);

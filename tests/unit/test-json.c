@@ -92,6 +92,8 @@ static void numbers(void **state) {
         assert_int_equal(x, 2000);
         v = scalar("1e20");
         assert_int_equal(json_fixed(&v, 6, &x), -ERANGE);
+        v = scalar("22222222222222222222222222222222222222222222222222.5"); /* more digits than fit anywhere */
+        assert_int_equal(json_fixed(&v, 6, &x), -ERANGE);
         double d;
         v = scalar("1e999");
         assert_int_equal(json_double(&v, &d), -ERANGE);
