@@ -5,77 +5,14 @@
  *
  *     bench-socket [--rounds N] [--calls N] [--json] [POINTSMAND PLUGIN-DIR]
  */
-#include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
-#include "basic/macro.h"
+#include "bench/common.h"
 
-#define FRAME_MAX 8192
-
-static const char configuration[] =
-        "services = { bench = { strategy = \"HEALTH_BASED\";\n"
-        "  load_balancing = { health_check_interval = 0; };\n"
-        "  nodes = {\n"
-        "    a = { provider = \"mapbox\"; url = \"http://127.0.0.1:1\"; weight = 60; cost_per_request = 0.005; };\n"
-        "    b = { provider = \"google\"; url = \"http://127.0.0.1:2\"; weight = 30; cost_per_request = 0.008; };\n"
-        "    c = { provider = \"here\"; url = \"http://127.0.0.1:3\"; weight = 10; cost_per_request = 0.006; };\n"
-        "  }; }; };\n";
-
-static void die(const char *what) {
-        fprintf(stderr, "bench-socket: %s: %s\n", what, strerror(errno));
-        exit(EXIT_FAILURE);
-}
-
-static uint64_t now_ns(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000000 + (uint64_t) ts.tv_nsec;
-}
-
-static int connect_to(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-        if (fd < 0)
-                die("socket");
-        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
-                close(fd);
-                return -1;
-        }
-        return fd;
-}
-
-static void send_all(int fd, const char *data, size_t n) {
-        while (n > 0) {
-                ssize_t k = send(fd, data, n, MSG_NOSIGNAL);
-                if (k < 0)
-                        die("send");
-                data += k;
-                n -= (size_t) k;
-        }
-}
-
-/* One frame with its NUL. */
-static size_t receive_frame(int fd, char *buffer, size_t size) {
-        size_t n = 0;
-
-        while (n == 0 || buffer[n - 1] != 0) {
-                ssize_t k = recv(fd, buffer + n, size - n, 0);
-                if (k <= 0)
-                        die("recv");
-                n += (size_t) k;
-        }
-        return n;
-}
-
-/* ---- the two servers ---- */
+/* ---- the floor ---- */
 
 /* Answers each batch that ends in a NUL with reply_size bytes, as fast as a single thread can. */
 static _Noreturn void echo(int listener, size_t request_size, size_t reply_size) {
@@ -96,12 +33,8 @@ static _Noreturn void echo(int listener, size_t request_size, size_t reply_size)
 }
 
 static pid_t start_echo(const char *path, size_t request_size, size_t reply_size) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = listen_at(path);
 
-        strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 8) < 0)
-                die(path);
         pid_t pid = fork();
         if (pid == 0)
                 echo(fd, request_size, reply_size);
@@ -109,78 +42,17 @@ static pid_t start_echo(const char *path, size_t request_size, size_t reply_size
         return pid;
 }
 
-static pid_t start_daemon(const char *program, const char *plugins, const char *directory, const char *socket_path) {
-        char config[256], state[256];
-
-        snprintf(config, sizeof(config), "%s/pointsman.conf", directory);
-        snprintf(state, sizeof(state), "%s/state", directory);
-        FILE *f = fopen(config, "we");
-        if (!f || fputs(configuration, f) < 0 || fclose(f) < 0)
-                die(config);
-        pid_t pid = fork();
-        if (pid == 0) {
-                execl(program, program, "--config", config, "--socket", socket_path, "--state-dir", state, "--provider-dir", plugins,
-                      "--bus", "none", "--log-level", "warning", NULL);
-                die(program);
-        }
-        return pid;
-}
-
-static int wait_for_daemon(pid_t pid, const char *path) {
-        for (;;) {
-                int fd = connect_to(path);
-                if (fd >= 0)
-                        return fd;
-                if (waitpid(pid, NULL, WNOHANG) != 0) {
-                        fprintf(stderr, "bench-socket: the daemon did not start\n");
-                        exit(EXIT_FAILURE);
-                }
-                nanosleep(&(const struct timespec) { .tv_nsec = 1000000 }, NULL);
-        }
-}
-
-/* ---- the caller ---- */
-
-static const char route[] = "{\"method\":\"org.pointsman.routing.Route\",\"parameters\":{\"serviceName\":\"bench\",\"operation\":\"geocode\"}}";
-
-static size_t make_request(char *buffer, const char *decision) {
-        size_t n = 0;
-
-        if (decision)
-                n = (size_t) sprintf(buffer, "{\"method\":\"org.pointsman.routing.Report\",\"oneway\":true,\"parameters\":"
-                                     "{\"decision\":\"%s\",\"httpStatus\":200,\"latencyMs\":41.5}}", decision) + 1;
-        memcpy(buffer + n, route, sizeof(route));
-        return n + sizeof(route);
-}
-
-static void find_id(const char *reply, char id[64]) {
-        const char *p = strstr(reply, "\"id\":\"");
-
-        if (!p || sscanf(p + 6, "%60[0-9a-f]", id) != 1) {
-                fprintf(stderr, "bench-socket: not a decision: %s\n", reply);
-                exit(EXIT_FAILURE);
-        }
-}
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *) a, y = *(const double *) b;
-        return x < y ? -1 : x > y;
-}
-
-static double percentile(double *v, size_t n, double p) {
-        qsort(v, n, sizeof(double), compare);
-        return v[(size_t) ((double) (n - 1) * p)];
-}
+/* ---- rounds ---- */
 
 typedef struct Round {
         double p50, p99; /* µs */
 } Round;
 
 static Round run_decisions(int fd, size_t calls, double *times, size_t *ret_request, size_t *ret_reply) {
-        char request[FRAME_MAX], reply[FRAME_MAX], id[64] = "";
+        char request[FRAME_MAX], reply[FRAME_MAX], id[ID_MAX] = "";
 
         for (size_t i = 0; i < calls; i++) {
-                size_t n = make_request(request, id[0] ? id : NULL);
+                size_t n = write_calls(request, id[0] ? id : NULL);
                 uint64_t t = now_ns();
                 send_all(fd, request, n);
                 size_t k = receive_frame(fd, reply, sizeof(reply));
@@ -190,8 +62,7 @@ static Round run_decisions(int fd, size_t calls, double *times, size_t *ret_requ
                 *ret_reply = k;
         }
         /* Report the last one too, so that nothing stays open from round to round. */
-        size_t n = make_request(request, id) - sizeof(route);
-        send_all(fd, request, n);
+        send_all(fd, request, write_report(request, id));
         return (Round) { percentile(times, calls, 0.5), percentile(times, calls, 0.99) };
 }
 
@@ -232,18 +103,16 @@ int main(int argc, char **argv) {
         }
         const char *program = argc > optind ? argv[optind] : POINTSMAND, *plugins = argc > optind ? argv[optind + 1] : PLUGINS;
 
-        char directory[] = "/tmp/pm-bench-XXXXXX", daemon_path[64], echo_path[64], command[80];
-        if (!mkdtemp(directory))
-                die("mkdtemp");
-        snprintf(daemon_path, sizeof(daemon_path), "%s/d", directory);
-        snprintf(echo_path, sizeof(echo_path), "%s/e", directory);
+        BenchDaemon daemon = {};
+        char echo_path[64];
         double *times = calloc(calls, sizeof(double)), *ratios = calloc(rounds, sizeof(double)), *ours = calloc(rounds, sizeof(double)),
                *theirs = calloc(rounds, sizeof(double)), *tails = calloc(rounds, sizeof(double));
         if (!times || !ratios || !ours || !theirs || !tails)
                 die("calloc");
 
-        pid_t daemon = start_daemon(program, plugins, directory, daemon_path);
-        int daemon_fd = wait_for_daemon(daemon, daemon_path);
+        daemon_start(&daemon, program, plugins, "none");
+        snprintf(echo_path, sizeof(echo_path), "%s/e", daemon.directory);
+        int daemon_fd = connect_to(daemon.socket);
         run_decisions(daemon_fd, calls, times, &request_size, &reply_size);
         pid_t echoer = start_echo(echo_path, request_size, reply_size);
         int echo_fd = connect_to(echo_path);
@@ -259,13 +128,9 @@ int main(int argc, char **argv) {
                 ratios[i] = d.p50 / e.p50;
                 tails[i] = d.p99 / e.p99;
         }
-        kill(daemon, SIGTERM);
         close(echo_fd);
-        waitpid(daemon, NULL, 0);
         waitpid(echoer, NULL, 0);
-        snprintf(command, sizeof(command), "rm -r %s", directory);
-        if (system(command) != 0)
-                fprintf(stderr, "bench-socket: cannot remove %s\n", directory);
+        daemon_stop(&daemon);
 
         double p50 = percentile(ours, rounds, 0.5), floor50 = percentile(theirs, rounds, 0.5), ratio = percentile(ratios, rounds, 0.5),
                tail = percentile(tails, rounds, 0.5);

@@ -3,9 +3,14 @@ bench_bench_classify_SOURCES = bench/bench-classify.c
 bench_bench_classify_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
 bench_bench_classify_LDADD = daemon/libpointsmand.la
 noinst_PROGRAMS += bench/bench-socket
-bench_bench_socket_SOURCES = bench/bench-socket.c
+bench_bench_socket_SOURCES = bench/bench-socket.c bench/common.c bench/common.h
 bench_bench_socket_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"' \
 	-DPOINTSMAND='"$(abs_top_builddir)/daemon/pointsmand"'
+noinst_PROGRAMS += bench/bench-transports
+bench_bench_transports_SOURCES = bench/bench-transports.c bench/common.c bench/common.h
+bench_bench_transports_CPPFLAGS = $(bench_bench_socket_CPPFLAGS)
+bench_bench_transports_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+bench_bench_transports_LDADD = $(SYSTEMD_LIBS)
 
 noinst_PROGRAMS += bench/bench-core
 bench_bench_core_SOURCES = bench/bench-core.c
