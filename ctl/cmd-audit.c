@@ -117,8 +117,8 @@ static Exit broken(Verification *v, const char *path, uint64_t number, const cha
                 reason = NULL;
         va_end(ap);
         if (v->c->json) {
-                _cleanup_json_ json_t *o = json_pack("{s:b, s:s, s:I, s:s?}", "whole", 0, "file", path, "line", (json_int_t) number,
-                                                     "reason", reason);
+                _cleanup_json_ json_t *o = json_pack("{s:b, s:s, s:I, s:s?}", "whole", 0, "file", path, "line",
+                                                     (json_int_t) number, "reason", reason);
                 ctl_print_json(v->c, o, NULL);
         } else
                 fprintf(v->c->out.file, "%s:%llu: %s\n", path, (unsigned long long) number, reason ?: "");
@@ -133,8 +133,10 @@ static void note(const char *path, uint64_t number, const json_t *record) {
                 complain("%s:%llu: here a crash tore a line (%lld bytes, kept in this record); the chain goes on", path,
                          (unsigned long long) number, (long long) json_integer_value(json_at(record, "bytes")));
         else if (streq(kind, "lost"))
-                complain("%s:%llu: could not be recorded: %lld management actions, %lld decisions, %lld refusals beyond a user's share",
-                         path, (unsigned long long) number, (long long) json_integer_value(json_at(record, "management")),
+                complain("%s:%llu: could not be recorded: %lld management actions, %lld decisions, %lld refusals "
+                         "beyond a user's share",
+                         path, (unsigned long long) number,
+                         (long long) json_integer_value(json_at(record, "management")),
                          (long long) json_integer_value(json_at(record, "decisions")),
                          (long long) json_integer_value(json_at(record, "refusals")));
 }
@@ -144,18 +146,25 @@ static Exit begin_file(Verification *v, const char *path, const json_t *record, 
         const char *previous = json_text_at(record, "previous");
 
         if (!streq(json_text_at(record, "kind"), "file") || strlen(previous) != CHAIN_HASH_SIZE)
-                return broken(v, path, 1, "the file does not begin as it should: its first line is missing, or not the first");
+                return broken(v, path, 1,
+                              "the file does not begin as it should: its first line is missing, or not the first");
         if (v->files++ > 0)
-                return streq(previous, v->mark.hash.digits) ? EXIT_DONE :
-                        broken(v, path, 1, "record %llu does not follow record %llu, the last of the file before: something is missing between them",
-                               (unsigned long long) serial, (unsigned long long) v->mark.serial);
+                return streq(previous, v->mark.hash.digits)
+                             ? EXIT_DONE
+                             : broken(v, path, 1,
+                                      "record %llu does not follow record %llu, the last of the file before: something "
+                                      "is missing between them",
+                                      (unsigned long long) serial, (unsigned long long) v->mark.serial);
         v->first = serial;
         v->mark.serial = serial - 1;
         memcpy(v->mark.hash.digits, previous, CHAIN_HASH_SIZE);
         if (serial == 1)
-                return streq(previous, chain_origin.digits) ? EXIT_DONE : broken(v, path, 1, "the first record of all claims one before it");
-        complain("%s: begins with record %llu; what was before is in files that were not given, or that rotation has removed", path,
-                 (unsigned long long) serial);
+                return streq(previous, chain_origin.digits)
+                             ? EXIT_DONE
+                             : broken(v, path, 1, "the first record of all claims one before it");
+        complain("%s: begins with record %llu; what was before is in files that were not given, or that rotation has "
+                 "removed",
+                 path, (unsigned long long) serial);
         return EXIT_DONE;
 }
 
@@ -167,8 +176,9 @@ static Exit verify_line(void *userdata, const char *path, uint64_t number, char 
         if (v->incomplete)
                 return broken(v, v->incomplete, 0, "the last line is not complete, and another file follows");
         if (!whole) {
-                complain("%s:%llu: not complete: it is just being written, or was torn by a crash. The daemon sets a torn line aside when it "
-                         "starts", path, (unsigned long long) number);
+                complain("%s:%llu: not complete: it is just being written, or was torn by a crash. The daemon sets a "
+                         "torn line aside when it starts",
+                         path, (unsigned long long) number);
                 v->incomplete = path;
                 return EXIT_DONE;
         }
@@ -182,11 +192,14 @@ static Exit verify_line(void *userdata, const char *path, uint64_t number, char 
                         return e;
         }
         if ((uint64_t) serial != v->mark.serial + 1)
-                return broken(v, path, number, "record %llu stands where %llu should be: records are missing, added, or in another order",
-                              (unsigned long long) serial, (unsigned long long) v->mark.serial + 1);
+                return broken(
+                        v, path, number,
+                        "record %llu stands where %llu should be: records are missing, added, or in another order",
+                        (unsigned long long) serial, (unsigned long long) v->mark.serial + 1);
         chain_hash(&v->mark.hash, line, text, &hash);
         if (!streq(hash.digits, stated.digits))
-                return broken(v, path, number, "record %llu was changed, or does not belong behind the one before", (unsigned long long) serial);
+                return broken(v, path, number, "record %llu was changed, or does not belong behind the one before",
+                              (unsigned long long) serial);
         v->mark = (AuditMark) { (uint64_t) serial, hash };
         v->records++;
         note(path, number, record);
@@ -204,15 +217,18 @@ static Exit verify(Ctl *c, const Files *files) {
         if (e != EXIT_DONE)
                 return e;
         if (c->json) {
-                _cleanup_json_ json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:I, s:s}", "whole", 1, "records", (json_int_t) v.records,
-                                                     "files", (json_int_t) v.files, "first", (json_int_t) v.first, "last",
-                                                     (json_int_t) v.mark.serial, "hash", v.mark.hash.digits);
+                _cleanup_json_ json_t *o =
+                        json_pack("{s:b, s:I, s:I, s:I, s:I, s:s}", "whole", 1, "records", (json_int_t) v.records,
+                                  "files", (json_int_t) v.files, "first", (json_int_t) v.first, "last",
+                                  (json_int_t) v.mark.serial, "hash", v.mark.hash.digits);
                 ctl_print_json(c, o, NULL);
         } else if (v.records == 0)
                 fputs("There are no records.\n", c->out.file);
         else
-                fprintf(c->out.file, "Records %llu to %llu in %llu files are whole and in order.\nThe last one's hash is %s\n",
-                        (unsigned long long) v.first, (unsigned long long) v.mark.serial, (unsigned long long) v.files, v.mark.hash.digits);
+                fprintf(c->out.file,
+                        "Records %llu to %llu in %llu files are whole and in order.\nThe last one's hash is %s\n",
+                        (unsigned long long) v.first, (unsigned long long) v.mark.serial, (unsigned long long) v.files,
+                        v.mark.hash.digits);
         return EXIT_DONE;
 }
 
@@ -260,7 +276,8 @@ static void print_who(FILE *f, const json_t *record) {
 
 /* What is not in front of the line already. */
 static void print_rest(FILE *f, const json_t *record) {
-        static const char *const said[] = { "serial", "time", "kind", "method", "who", "result", "hash", "type", "message", "via" };
+        static const char *const said[] = { "serial", "time", "kind", "method",  "who",
+                                            "result", "hash", "type", "message", "via" };
         const char *name;
         json_t *value;
 
@@ -282,7 +299,8 @@ static Exit show_line(void *userdata, const char *path, uint64_t number, char *l
         _cleanup_json_ json_t *record = json_loadb(line, n, 0, NULL);
 
         if (!json_is_object(record)) {
-                complain("%s:%llu: this is not a record; see pointsmanctl audit verify", path, (unsigned long long) number);
+                complain("%s:%llu: this is not a record; see pointsmanctl audit verify", path,
+                         (unsigned long long) number);
                 return EXIT_DONE;
         }
         if (!is_wanted(filter, record))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the audit log gets to know. There is one hook, where a call is answered (api.c), and what a record says follows from the
- * tables of its method: a new method is recorded without a line here.
+ * What the audit log gets to know. There is one hook, where a call is answered (api.c), and what a record says follows
+ * from the tables of its method: a new method is recorded without a line here.
  */
 #include "daemon/api/audit.h"
 
@@ -65,15 +65,16 @@ static void journal_number(JsonWriter *w, const char *name, uint64_t value) {
         journal_field(w, name, number);
 }
 
-static void put(Api *api, AuditClass class, uint64_t utc_ns, bool journal) {
+static void put(Api *api, AuditClass class, bool journal) {
         AuditTrail *t = &api->trail;
-        bool whole = !t->text.failed && !(journal && t->journal.failed);
 
-        if (!whole || !audit_put(t->audit, &(AuditRecord) {
-                        .class = class, .utc_ns = utc_ns, .text = t->text.data, .n = t->text.size,
-                        .journal = journal ? t->journal.data : NULL, .n_journal = journal ? t->journal.size : 0 }))
-                if (!whole)
-                        audit_count_lost(t->audit, class);
+        if (t->text.failed || (journal && t->journal.failed))
+                audit_count_lost(t->audit, class);
+        else
+                audit_put(t->audit, &(AuditRecord) {
+                        .class = class, .text = t->text.data, .n = t->text.size,
+                        .journal = journal ? t->journal.data : NULL, .n_journal = journal ? t->journal.size : 0,
+                });
         if (t->text.allocated > 64 * 1024)
                 json_writer_done(&t->text);
 }
@@ -165,10 +166,10 @@ static const char *kind_of(const ApiCall *call) {
         return is_management(call) ? "management" : find_field(call->method->out, "decision") ? "decision" : "report";
 }
 
-static void write_call(Api *api, const ApiCall *call, uint64_t utc_ns) {
+static void write_call(Api *api, const ApiCall *call) {
         JsonWriter *w = &api->trail.text;
 
-        begin(w, utc_ns, kind_of(call));
+        begin(w, api_utc_ns(api), kind_of(call));
         text(w, "method", call->method->name);
         text(w, "via", call->transport->name);
         write_who(w, call->peer);
@@ -243,29 +244,27 @@ static bool is_wanted(Api *api, const ApiCall *call, const void *out) {
         return true;
 }
 
-static void put_call(Api *api, const ApiCall *call, const void *out, uint64_t utc_ns, const char *result) {
+static void put_call(Api *api, const ApiCall *call, const void *out, const char *result) {
         if (is_management(call))
                 write_journal(api, call, out, result);
-        put(api, is_management(call) ? AUDIT_MANAGEMENT : AUDIT_DECISION, utc_ns, is_management(call));
+        put(api, is_management(call) ? AUDIT_MANAGEMENT : AUDIT_DECISION, is_management(call));
 }
 
 void api_audit_reply(ApiCall *call, const void *out) {
         Api *api = call->api;
-        uint64_t utc_ns = api_utc_ns(api);
 
         call->recorded = true;
         if (!is_management(call) && !is_wanted(api, call, out))
                 return;
-        write_call(api, call, utc_ns);
+        write_call(api, call);
         text(&api->trail.text, "result", "ok");
         write_kept(&api->trail.text, call->method->out, out);
-        put_call(api, call, out, utc_ns, "ok");
+        put_call(api, call, out, "ok");
 }
 
 void api_audit_failure(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         Api *api = call->api;
         JsonWriter *w = &api->trail.text;
-        uint64_t utc_ns = api_utc_ns(api);
 
         call->recorded = true;
         if (!is_management(call) && !is_wanted(api, call, NULL))
@@ -276,24 +275,24 @@ void api_audit_failure(ApiCall *call, ApiError error, const ApiErrorParameters *
                 audit_count_lost(api->trail.audit, AUDIT_REFUSAL);
                 return;
         }
-        write_call(api, call, utc_ns);
+        write_call(api, call);
         text(w, "result", api_errors[error].name);
         key(w, "details");
         schema_write_record(api_errors[error].parameters, p, w);
-        put_call(api, call, NULL, utc_ns, api_errors[error].name);
+        put_call(api, call, NULL, api_errors[error].name);
 }
 
 /* ---- events ---- */
 
 void api_audit_event(Api *api, const Event *e) {
         JsonWriter *w = &api->trail.text, *j = &api->trail.journal;
-        const char *type = enum_to_string(&event_type_names, (int) e->type), *severity = enum_to_string(&severity_names, (int) e->severity);
-        uint64_t utc_ns = api_utc_ns(api);
+        const char *type = enum_to_string(&event_type_names, (int) e->type),
+                   *severity = enum_to_string(&severity_names, (int) e->severity);
 
-        if (!api->trail.audit ||
-            (e->type != EVENT_SCENARIO_OPENED && e->type != EVENT_SCENARIO_ESCALATION && e->type != EVENT_SCENARIO_RESOLVED))
+        if (!api->trail.audit || (e->type != EVENT_SCENARIO_OPENED && e->type != EVENT_SCENARIO_ESCALATION &&
+                                  e->type != EVENT_SCENARIO_RESOLVED))
                 return;
-        begin(w, utc_ns, "event");
+        begin(w, api_utc_ns(api), "event");
         text(w, "type", type);
         text(w, "severity", severity);
         if (e->scenario)
@@ -315,20 +314,19 @@ void api_audit_event(Api *api, const Event *e) {
         journal_field(j, "POINTSMAN_SCENARIO", e->scenario);
         journal_field(j, "POINTSMAN_SERVICE", e->service_name);
         journal_field(j, "POINTSMAN_NODE", e->node);
-        put(api, AUDIT_MANAGEMENT, utc_ns, true);
+        put(api, AUDIT_MANAGEMENT, true);
 }
 
 /* ---- life ---- */
 
 static void put_life(Api *api, const char *kind) {
         JsonWriter *w = &api->trail.text;
-        uint64_t utc_ns = api_utc_ns(api);
 
-        begin(w, utc_ns, kind);
+        begin(w, api_utc_ns(api), kind);
         text(w, "version", PACKAGE_VERSION);
         key(w, "pid");
         json_write_int(w, getpid());
-        put(api, AUDIT_MANAGEMENT, utc_ns, false);
+        put(api, AUDIT_MANAGEMENT, false);
 }
 
 void api_set_audit(Api *api, Audit *audit) {
@@ -371,7 +369,8 @@ int api_audit_sentence(Api *api, char *buffer, size_t size) {
         else
                 n = (size_t) snprintf(buffer, size, "written up to record %llu", (unsigned long long) s.serial);
         if (s.error < 0 && n < size)
-                snprintf(buffer + n, size - n, "; %llu records wait, %llu management actions and %llu decisions are lost",
+                snprintf(buffer + n, size - n,
+                         "; %llu records wait, %llu management actions and %llu decisions are lost",
                          (unsigned long long) s.waiting, (unsigned long long) s.lost[AUDIT_MANAGEMENT],
                          (unsigned long long) s.lost[AUDIT_DECISION]);
         return s.error;
@@ -380,8 +379,12 @@ int api_audit_sentence(Api *api, char *buffer, size_t size) {
 void api_check_audit(Api *api) {
         char sentence[160];
         ApiEvent event = {
-                .utc_ns = api_utc_ns(api), .type = EVENT_SYSTEM_HEALTH_CHANGED,
-                .data = { .strategy = _STRATEGY_INVALID, .cost = MONEY_UNSET, .limit = MONEY_UNSET, .ratio = __builtin_nan("") },
+                .utc_ns = api_utc_ns(api),
+                .type = EVENT_SYSTEM_HEALTH_CHANGED,
+                .data = { .strategy = _STRATEGY_INVALID,
+                          .cost = MONEY_UNSET,
+                          .limit = MONEY_UNSET,
+                          .ratio = __builtin_nan("") },
         };
         int error = api_audit_sentence(api, sentence, sizeof(sentence));
 

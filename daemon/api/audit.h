@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the audit log gets to know: every management action, and by the settings decisions and reports. Part of daemon/api. */
+/* What the audit log gets to know: every management action, and by the settings decisions and reports. Part of
+ * daemon/api. */
 #pragma once
 
 #include "daemon/api/api.h"

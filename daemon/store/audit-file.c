@@ -331,7 +331,8 @@ static int set_aside(AuditFile *f, uint64_t utc_ns) {
                 return 0;
         if (errno != EEXIST)
                 return -errno;
-        snprintf(name, sizeof(name), "audit-%020llu-%llu.jsonl", (unsigned long long) f->first_serial, (unsigned long long) utc_ns);
+        snprintf(name, sizeof(name), "audit-%020llu-%llu.jsonl", (unsigned long long) f->first_serial,
+                 (unsigned long long) utc_ns);
         return renameat2(f->folder_fd, AUDIT_FILE, f->folder_fd, name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
@@ -393,7 +394,8 @@ static int open_file(AuditFile *f, uint64_t utc_ns) {
 static bool is_in_place(const AuditFile *f) {
         struct stat st;
 
-        return fstatat(f->folder_fd, AUDIT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == f->device && st.st_ino == f->inode;
+        return fstatat(f->folder_fd, AUDIT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == f->device &&
+               st.st_ino == f->inode;
 }
 
 int audit_file_open(AuditFile *f, uint64_t utc_ns) {
@@ -424,7 +426,8 @@ bool audit_file_is_full(const AuditFile *f, size_t n, uint64_t utc_ns) {
         if (f->mark.serial <= f->first_serial)
                 return false;
         return f->size + f->buffer.size + n > f->limits.max_size ||
-                (f->limits.max_age_ns > 0 && utc_ns > f->started_utc_ns && utc_ns - f->started_utc_ns > f->limits.max_age_ns);
+               (f->limits.max_age_ns > 0 && utc_ns > f->started_utc_ns &&
+                utc_ns - f->started_utc_ns > f->limits.max_age_ns);
 }
 
 int audit_file_rotate(AuditFile *f, uint64_t utc_ns) {

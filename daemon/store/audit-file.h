@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit log on disk: audit.jsonl in a folder, beside it the files before it, named by the serial of their first line
- * (audit-00000000000000000001.jsonl), so that names sort by age. All of them are one chain (chain.h). Not for more than one thread.
+ * The audit log on disk: audit.jsonl in a folder, beside it the files before it, named by the serial of their first
+ * line (audit-00000000000000000001.jsonl), so that names sort by age. All of them are one chain (chain.h). Not for more
+ * than one thread.
  *
  * A line that a crash has torn is cut off, and kept in a line of kind "recovered" that takes its place.
  */
@@ -43,8 +44,8 @@ typedef struct AuditFile {
 int audit_file_init(AuditFile *f, const char *folder);
 void audit_file_done(AuditFile *f);
 
-/* Makes the folder and the file if there are none, and finds the end of the chain. Does nothing if all of it is open and in place.
- * -EWOULDBLOCK: another process writes there. */
+/* Makes the folder and the file if there are none, and finds the end of the chain. Does nothing if all of it is open
+ * and in place. -EWOULDBLOCK: another process writes there. */
 int audit_file_open(AuditFile *f, uint64_t utc_ns);
 /* Whether a line of that length should go into a new file. */
 bool audit_file_is_full(const AuditFile *f, size_t n, uint64_t utc_ns);
@@ -52,6 +53,6 @@ bool audit_file_is_full(const AuditFile *f, size_t n, uint64_t utc_ns);
 int audit_file_rotate(AuditFile *f, uint64_t utc_ns);
 /* Adds a line to the buffer of an open file. text: the members of the object, behind its serial. */
 int audit_file_append(AuditFile *f, const char *text, size_t n);
-/* Writes the buffer, and makes sure that it has reached the disk. After a failure it is as if nothing had been appended since the
- * last success. */
+/* Writes the buffer, and makes sure that it has reached the disk. After a failure it is as if nothing had been appended
+ * since the last success. */
 int audit_file_flush(AuditFile *f, bool sync);

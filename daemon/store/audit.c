@@ -24,7 +24,6 @@
 typedef struct Entry {
         size_t size; /* of it all, a multiple of 8 */
         size_t n, n_journal;
-        uint64_t utc_ns;
         AuditClass class;
         AuditMark mark; /* once it has been appended */
         char data[];    /* the text, then the journal's fields */
@@ -113,8 +112,7 @@ bool audit_put(Audit *a, const AuditRecord *record) {
                 a->progress_ns = clock_ns(CLOCK_MONOTONIC);
         Entry *e = record->n > AUDIT_RECORD_MAX ? NULL : make_room(a, record->class, size);
         if (e) {
-                *e = (Entry) { .size = size, .n = record->n, .n_journal = record->n_journal, .utc_ns = record->utc_ns,
-                               .class = record->class };
+                *e = (Entry) { .size = size, .n = record->n, .n_journal = record->n_journal, .class = record->class };
                 memcpy(e->data, record->text, record->n);
                 if (record->n_journal > 0)
                         memcpy(e->data + record->n, record->journal, record->n_journal);
@@ -139,7 +137,9 @@ void audit_count_lost(Audit *a, AuditClass class) {
 
 void audit_status(Audit *a, AuditStatus *ret) {
         pthread_mutex_lock(&a->mutex);
-        *ret = (AuditStatus) { .error = a->error, .waiting = a->incoming.records + a->taken_records, .serial = a->serial };
+        *ret = (AuditStatus) { .error = a->error,
+                              .waiting = a->incoming.records + a->taken_records,
+                              .serial = a->serial };
         memcpy(ret->lost, a->lost, sizeof(ret->lost));
         if (ret->error == 0 && ret->waiting > 0 && clock_ns(CLOCK_MONOTONIC) - a->progress_ns > PATIENCE_NS)
                 ret->error = -ETIMEDOUT;
@@ -162,7 +162,8 @@ static void tell_journal(const Entry *e) {
 
         if (e->n_journal == 0)
                 return;
-        for (const char *p = e->data + e->n; p < e->data + e->n + e->n_journal && n < JOURNAL_FIELDS_MAX - 2; p += strlen(p) + 1)
+        for (const char *p = e->data + e->n; p < e->data + e->n + e->n_journal && n < JOURNAL_FIELDS_MAX - 2;
+             p += strlen(p) + 1)
                 fields[n++] = (struct iovec) { (char *) p, strlen(p) };
         fields[n++] = (struct iovec) { serial, (size_t) snprintf(serial, sizeof(serial), "POINTSMAN_AUDIT_SERIAL=%llu",
                                                                  (unsigned long long) e->mark.serial) };
@@ -238,8 +239,8 @@ static bool count_unrecorded(Audit *a, bool all, uint64_t ret[_AUDIT_CLASS_MAX],
 }
 
 static int record_lost(Audit *a, bool all) {
-        static const char format[] =
-                "\"time\":\"%s\",\"kind\":\"lost\",\"management\":%llu,\"decisions\":%llu,\"refusals\":%llu,\"since\":\"%s\"";
+        static const char format[] = "\"time\":\"%s\",\"kind\":\"lost\",\"management\":%llu,\"decisions\":%llu,"
+                                     "\"refusals\":%llu,\"since\":\"%s\"";
         char text[512], time[INSTANT_MAX], since[INSTANT_MAX];
         uint64_t lost[_AUDIT_CLASS_MAX], since_ns;
 
@@ -287,7 +288,8 @@ static void wait_until(Audit *a, uint64_t deadline_ns) {
 
 static void wait_for_work(Audit *a) {
         if (a->error < 0) {
-                for (uint64_t end = clock_ns(CLOCK_MONOTONIC) + RETRY_NS; !a->stopping && clock_ns(CLOCK_MONOTONIC) < end;)
+                for (uint64_t end = clock_ns(CLOCK_MONOTONIC) + RETRY_NS;
+                     !a->stopping && clock_ns(CLOCK_MONOTONIC) < end;)
                         wait_until(a, end);
                 return;
         }

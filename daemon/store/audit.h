@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit log: records go into a bounded queue, and a thread of its own writes them (audit-file.h), so that nobody waits for a
- * disk. Of management actions each batch is on the disk before the next one is written; when the queue is full, or the disk is,
- * decisions are dropped first. What was dropped is counted, and the count is recorded as soon as something can be.
+ * The audit log: records go into a bounded queue, and a thread of its own writes them (audit-file.h), so that nobody
+ * waits for a disk. Of management actions each batch is on the disk before the next one is written; when the queue is
+ * full, or the disk is, decisions are dropped first. What was dropped is counted, and the count is recorded as soon as
+ * something can be.
  */
 #pragma once
 
@@ -18,11 +19,10 @@ typedef enum AuditClass {
 
 typedef struct AuditRecord {
         AuditClass class;
-        uint64_t utc_ns;
         const char *text; /* the members of a JSON object, without its braces; at most AUDIT_RECORD_MAX bytes */
         size_t n;
-        /* Fields for the journal, "NAME=value" each with its NUL, one behind the other; NULL: it is not for the journal. The
-         * record's serial and hash are added. */
+        /* Fields for the journal, "NAME=value" each with its NUL, one behind the other; NULL: it is not for the
+         * journal. The record's serial and hash are added. */
         const char *journal;
         size_t n_journal; /* bytes */
 } AuditRecord;
@@ -30,7 +30,7 @@ typedef struct AuditRecord {
 #define AUDIT_RECORD_MAX (AUDIT_LINE_MAX - 1024)
 
 typedef struct AuditStatus {
-        int error;           /* 0: all is well; or a negative errno, what stands in the way. -ETIMEDOUT: the disk does not answer */
+        int error;           /* 0: all is well; or what stands in the way. -ETIMEDOUT: the disk does not answer */
         uint64_t waiting;    /* records not yet written */
         uint64_t serial;     /* of the last one that is */
         uint64_t lost[_AUDIT_CLASS_MAX]; /* since the start */

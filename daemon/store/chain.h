@@ -4,8 +4,8 @@
  *
  *     {"serial":2,…,"hash":"<64 hexadecimal digits>"}
  *
- * The hash is the SHA-256 of the hash of the line before (as its 64 digits; 64 zeros before the first line) followed by the line's
- * own text up to the comma in front of "hash". See docs/audit.md.
+ * The hash is the SHA-256 of the hash of the line before (as its 64 digits; 64 zeros before the first line) followed by
+ * the line's own text up to the comma in front of "hash". See docs/audit.md.
  */
 #pragma once
 
