@@ -2,6 +2,7 @@
 /* How much of a string's text stands for itself, eight bytes at a time: most of what is read and written is such text. */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +24,10 @@ static inline size_t json_plain_prefix(const char *p, size_t n) {
         for (; i + 8 <= n; i += 8) {
                 uint64_t v;
                 memcpy(&v, p + i, 8);
-                if (_BELOW(v, 0x20) | _BELOW(v ^ _BYTES('"'), 1) | _BELOW(v ^ _BYTES('\\'), 1) | (v & _BYTES(0x80)))
-                        break;
+                v = le64toh(v); /* the first byte lowest, where the marks are right */
+                uint64_t special = _BELOW(v, 0x20) | _BELOW(v ^ _BYTES('"'), 1) | _BELOW(v ^ _BYTES('\\'), 1) | (v & _BYTES(0x80));
+                if (special)
+                        return i + (size_t) __builtin_ctzll(special) / 8;
         }
         while (i < n && json_is_plain((unsigned char) p[i]))
                 i++;

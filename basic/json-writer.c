@@ -17,7 +17,7 @@ char *json_reserve(JsonWriter *w, size_t n) {
                 size_t want = MAX(MAX(w->allocated * 2, w->size + n), (size_t) 512);
                 char *d = realloc(w->data, want);
                 if (!d) {
-                        w->size = 0;
+                        json_writer_done(w);
                         w->failed = true;
                         return NULL;
                 }
@@ -25,14 +25,6 @@ char *json_reserve(JsonWriter *w, size_t n) {
                 w->allocated = want;
         }
         return w->data + w->size;
-}
-
-void json_write(JsonWriter *w, const char *text, size_t n) {
-        char *to = json_reserve(w, n);
-        if (!to)
-                return;
-        memcpy(to, text, n);
-        w->size += n;
 }
 
 size_t utf8_multibyte(const char *s) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Deeper nesting is an error; the reader needs no stack of its own for it. */
 #define JSON_DEPTH_MAX 64
@@ -74,7 +75,15 @@ typedef struct JsonWriter {
 void json_writer_done(JsonWriter *w);
 /* Makes room for n more bytes; returns where they go, or NULL. */
 char *json_reserve(JsonWriter *w, size_t n);
-void json_write(JsonWriter *w, const char *text, size_t n); /* as it is */
+/* As it is. Here, since most of a reply is short literals. */
+static inline void json_write(JsonWriter *w, const char *text, size_t n) {
+        char *to = n <= w->allocated - w->size ? w->data + w->size : json_reserve(w, n);
+
+        if (to) {
+                memcpy(to, text, n);
+                w->size += n;
+        }
+}
 #define json_write_literal(w, s) json_write(w, "" s, sizeof(s) - 1)
 /* The length of the well-formed multi-byte sequence (RFC 3629) that a C string begins with, or 0. */
 size_t utf8_multibyte(const char *s);
