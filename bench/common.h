@@ -9,7 +9,7 @@
 
 #define FRAME_MAX 8192
 
-_Noreturn void die(const char *what);
+void die(const char *what) __attribute__((noreturn));
 uint64_t now_ns(void);
 
 /* -1: nobody listens there yet. */
