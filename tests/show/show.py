@@ -4,6 +4,7 @@
 what happens. Touches nothing outside that folder, and leaves nothing behind."""
 
 import argparse
+import contextlib
 import pathlib
 import signal
 import shutil
@@ -57,6 +58,19 @@ def configuration(urls, directory):
     return str(path)
 
 
+@contextlib.contextmanager
+def uninterrupted():
+    """Ctrl-C waits until the end of the block."""
+    pending = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pending:
+        raise KeyboardInterrupt
+
+
 class Stage:
     """All the processes. Each is stopped at the end, in the reverse order, however the end comes."""
 
@@ -64,20 +78,22 @@ class Stage:
         self.build_dir, self.directory, self.view = build_dir, directory, view
         self.parts = []
 
-    def _start(self, part):
-        self.parts.append(part)
-        return part.wait_ready()
+    def _start(self, kind, *arguments, **details):
+        # Between a child's start and its entry in the list nobody may interrupt, or nobody would end it.
+        with uninterrupted():
+            self.parts.append(kind(*arguments, **details))
+        return self.parts[-1].wait_ready()
 
     def set(self):
         b, d = self.build_dir, self.directory
         listen = [a for s, nodes in NODES.items() for n in nodes for a in ("--listen", f"{standin_name(s, n)}={vendor(s, n)}")]
-        self.standins = self._start(parts.Standins(d, *listen))
+        self.standins = self._start(parts.Standins, d, *listen)
         self.standins.fault("all", "ok", latencyMs=5, jitterMs=10)
-        self.bus = self._start(parts.Bus(d))
-        self.snmpd = self._start(parts.Snmpd(b, d))
-        self.daemon = self._start(parts.Daemon(b, d, configuration(self.standins.urls, d), bus=self.bus.address))
-        self.prober = self._start(parts.Prober(b, d, self.daemon.socket)).wait_following()
-        self.subagent = self._start(parts.Subagent(b, d, self.daemon.socket, self.snmpd.agentx))
+        self.bus = self._start(parts.Bus, d)
+        self.snmpd = self._start(parts.Snmpd, b, d)
+        self.daemon = self._start(parts.Daemon, b, d, configuration(self.standins.urls, d), bus=self.bus.address)
+        self.prober = self._start(parts.Prober, b, d, self.daemon.socket).wait_following()
+        self.subagent = self._start(parts.Subagent, b, d, self.daemon.socket, self.snmpd.agentx)
 
     def strike(self):
         """Ends everything; returns what did not end well."""
