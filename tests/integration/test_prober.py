@@ -343,7 +343,8 @@ def test_a_daemon_that_never_reads_costs_bounded_memory(daemon, prober, standins
     p.wait_log("does not read")
     process.wait_for(lambda: standins.counts()["here"]["requests"] >= 401, "all are carried out all the same")
     assert p.log().count("does not read") == 1
-    assert rss(p.pid) < 64 << 20
+    if not os.environ.get("POINTSMAN_SANITIZED"):  # whose allocator keeps what was freed
+        assert rss(p.pid) < 64 << 20
 
 
 def test_it_stops_while_probes_hang(daemon, prober, standins):

@@ -671,7 +671,8 @@ static void numbers_of_services_and_nodes_have_limits(void **state) {
 }
 
 /* For builds with a leak sanitizer: libconfig leaks the string in which a syntax error lies. */
-const char *__lsan_default_suppressions(void);
+/* Visible, or the shared runtime of gcc does not find it. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
         return "leak:libconfig";
 }
