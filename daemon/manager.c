@@ -21,12 +21,15 @@ DEFINE_CLEANUP(Manager *, manager_free);
 
 /* However quiet it is, the brain looks at the clock that often: budgets turn with the hour. */
 #define TICK_MAX_NS NSEC_PER_SEC
+/* However much falls due, not more often than that. */
+#define TICK_MIN_NS NSEC_PER_MSEC
 #define STATUS_INTERVAL_NS (5 * NSEC_PER_SEC)
 
 struct Manager {
         ManagerOptions options;
         sd_event *event;
         sd_event_source *tick;
+        uint64_t ticked_ns, tick_ns; /* the last tick, and for when the next one is set */
         Config *config;    /* what the file says */
         Registrations *registrations;
         Store *store;
@@ -111,23 +114,39 @@ static void send_status(Manager *m, uint64_t now_ns) {
         }
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+/* Moves the timer forward, if there is reason to: else it costs no system call. */
+static int set_tick(Manager *m) {
+        uint64_t next_ns = MIN(router_next_ns(m->router), m->ticked_ns + TICK_MAX_NS);
+
+        next_ns = MAX(next_ns, m->ticked_ns + TICK_MIN_NS);
+        if (next_ns >= m->tick_ns)
+                return 0;
+        m->tick_ns = next_ns;
+        /* Rounded up, so that what is due has come when the timer fires. */
+        int r = sd_event_source_set_time(m->tick, next_ns / NSEC_PER_USEC + 1);
+        return r < 0 ? r : sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
+}
+
+static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         Manager *m = userdata;
         uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
 
         router_set_clock(m->router, now_ns, clock_ns(CLOCK_REALTIME));
-        uint64_t next_ns = MIN(router_tick(m->router, now_ns), now_ns + TICK_MAX_NS);
+        router_tick(m->router, now_ns);
         api_dispatch_effects(m->api, now_ns);
         api_check_audit(m->api);
         if (now_ns >= m->status_due_ns) {
                 send_status(m, now_ns);
                 m->status_due_ns = now_ns + STATUS_INTERVAL_NS;
         }
+        m->ticked_ns = now_ns;
+        m->tick_ns = NSEC_INFINITY;
+        return set_tick(m);
+}
 
-        /* Rounded up, so that what is due has come when the timer fires; at most a thousand times a second. */
-        uint64_t next_us = MAX(next_ns, now_ns + NSEC_PER_MSEC) / NSEC_PER_USEC + 1;
-        int r = sd_event_source_set_time(source, next_us);
-        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+/* Before each wait: what happened may have brought a deadline forward. */
+static int before_wait(sd_event_source *source _unused_, void *userdata) {
+        return set_tick(userdata);
 }
 
 /* ---- reload ---- */
@@ -368,6 +387,8 @@ static int make_event_loop(Manager *m) {
                 r = sd_event_add_signal(m->event, NULL, SIGHUP, on_hangup, m);
         if (r >= 0)
                 r = sd_event_add_time(m->event, &m->tick, CLOCK_BOOTTIME, 0, 1000, on_tick, m);
+        if (r >= 0)
+                r = sd_event_source_set_prepare(m->tick, before_wait);
         if (r >= 0)
                 r = sd_event_set_watchdog(m->event, true);
         return r < 0 ? log_error_errno(r, "Cannot set up the event loop") : 0;

@@ -98,8 +98,13 @@ uint64_t router_tick(Router *r, uint64_t now_ns) {
                 timer_fired(r, t, now_ns);
                 work++;
         }
-        t = timers_first(&r->timers);
-        return MAX(MIN(leases_next_ns(&r->leases), t ? t->at_ns : NSEC_INFINITY), now_ns);
+        return router_next_ns(r);
+}
+
+uint64_t router_next_ns(const Router *r) {
+        const Timer *t = timers_first(&r->timers);
+
+        return MAX(MIN(leases_next_ns(&r->leases), t ? t->at_ns : NSEC_INFINITY), r->now_ns);
 }
 
 bool router_next_effect(Router *r, Effect *ret) {

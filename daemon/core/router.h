@@ -173,6 +173,8 @@ int router_probe_node(Router *r, uint64_t probe, const Node **ret);
 /* Does what has fallen due: lease timeouts, open times, periods, probes, baselines. Returns the next time it wants to
  * be called. */
 uint64_t router_tick(Router *r, uint64_t now_ns);
+/* That time as it is now: a call may have brought it forward. Cheap enough to be asked after every one. */
+uint64_t router_next_ns(const Router *r);
 
 /* ---- effects ---- */
 

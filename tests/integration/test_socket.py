@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -161,9 +162,9 @@ def test_introspection(maps):
 
 # ---- events ----
 
-def break_mapbox(c):
+def break_node(c, node):
     for _ in range(5):
-        d = c.call("Route", serviceName="maps", exclude=["google", "here"])["decision"]
+        d = c.call("Route", serviceName="maps", exclude=[n for n in NODES if n != node])["decision"]
         c.call("Report", decision=d["id"], httpStatus=500)
 
 
@@ -172,13 +173,27 @@ def test_subscribe_and_resume(daemon, client):
     caller, listener = client(d), client(d)
     listener.send("Subscribe", {"types": ["circuit_changed"]}, more=True)
     caller.call("GetHealth")
-    break_mapbox(caller)
+    break_node(caller, "mapbox")
     event = listener.receive()["event"]
     assert event["type"] == "circuit_changed" and event["node"] == "maps/mapbox"
     assert event["data"]["from"] == "closed" and event["data"]["to"] == "open"
     again = client(d)
     again.send("Subscribe", {"types": ["circuit_changed"], "since": 0}, more=True)
     assert again.receive()["event"] == event
+
+
+def test_what_a_report_makes_due_soon_is_not_late(daemon, client):
+    """The half-open event of the first node comes with a tick, so nothing but the report can bring the next one forward."""
+    d = daemon({"services": {"maps": service(load_balancing={"health_check_interval": 0, "retry_backoff_ms": 50})}})
+    caller, listener = client(d), client(d)
+    listener.send("Subscribe", {"types": ["circuit_changed"]}, more=True)
+    caller.call("GetHealth")
+    for node in "mapbox", "google":
+        break_node(caller, node)
+        opened, half_open = (listener.receive()["event"] for _ in range(2))
+        assert (opened["data"]["to"], half_open["data"]["to"]) == ("open", "half_open"), (opened, half_open)
+    took = datetime.fromisoformat(half_open["time"]) - datetime.fromisoformat(opened["time"])
+    assert took < timedelta(seconds=0.5)
 
 
 def test_decisions_are_told_only_to_those_who_ask(daemon, client):

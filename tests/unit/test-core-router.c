@@ -246,6 +246,20 @@ static void test_a_clock_that_stands_still_or_jumps(void **state) {
         core_done(&c);
 }
 
+static void test_a_report_brings_the_next_deadline_forward(void **state) {
+        uint64_t before;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 2);
+        before = router_tick(c.router, c.now);
+        assert_int_equal(router_next_ns(c.router), before);
+        for (int i = 0; i < 5; i++)
+                core_call_node(&c, "a", PM_SERVICE_UNAVAILABLE);
+        assert_in_range(router_next_ns(c.router), c.now, c.now + 2 * SEC); /* the end of the open time */
+        assert_true(router_next_ns(c.router) < before);
+        core_done(&c);
+}
+
 static uint64_t run(uint64_t seed) {
         static const RouterLimits limits = {
                 .leases = 1024, .leases_per_user = 1024, .services = 10, .nodes = 100, .nodes_per_service = 100,
@@ -311,6 +325,7 @@ int main(void) {
                 cmocka_unit_test(test_apply_keeps_what_keeps_its_name),
                 cmocka_unit_test(test_apply_is_whole_or_not_at_all),
                 cmocka_unit_test(test_a_clock_that_stands_still_or_jumps),
+                cmocka_unit_test(test_a_report_brings_the_next_deadline_forward),
                 cmocka_unit_test(test_same_seed_same_run),
                 cmocka_unit_test(test_effects_are_bounded),
         };
