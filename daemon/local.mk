@@ -68,6 +68,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/management.c \
 	daemon/api/methods.c \
 	daemon/api/peer.c daemon/api/peer.h \
+	daemon/api/persistence.c daemon/api/persistence.h \
 	daemon/api/probes.c daemon/api/probes.h \
 	daemon/api/registration-store.c \
 	daemon/api/registration.c daemon/api/registration.h \

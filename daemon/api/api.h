@@ -128,6 +128,18 @@ void api_set_audit(Api *api, Audit *audit);
 /* Whether the audit log can be written: tells and logs when that changes. Call once a second. */
 void api_check_audit(Api *api);
 
+/* ---- what is kept ---- */
+
+/* The generation that holds everything that was put so far; 0: there is nothing to wait for. Ask after
+ * api_dispatch_effects(). */
+uint64_t api_barrier(Api *api);
+/* Whether nobody has to wait for that generation any more. */
+bool api_is_released(Api *api, uint64_t generation);
+/* Tells a transport that more has been released. It must outlive the API's use of it; NULL: nobody any more. */
+typedef void (*ApiReleaseListener)(void *userdata);
+#define API_RELEASE_LISTENERS 2 /* one a transport */
+void api_listen_for_release(Api *api, unsigned place, ApiReleaseListener listener, void *userdata);
+
 /* Reload, asked for by a signal of that process. */
 void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns);
 

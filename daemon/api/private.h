@@ -8,6 +8,7 @@
 #include "daemon/api/api.h"
 #include "daemon/api/audit.h"
 #include "daemon/api/events.h"
+#include "daemon/api/persistence.h"
 #include "daemon/api/probes.h"
 #include "daemon/api/types.h"
 
@@ -21,6 +22,7 @@ struct Api {
         const ApiConfigurator *configurator; /* or NULL */
 
         AuditTrail trail;
+        Persistence persistence;
 
         uint64_t started_ns, started_utc_ns;
         uint64_t rate_limited;         /* requests refused by a user's bucket */
