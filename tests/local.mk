@@ -79,3 +79,4 @@ EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin
 EXTRA_DIST += tests/integration/test_every_method.py
 EXTRA_DIST += tests/system/conftest.py tests/system/machine.py tests/system/test_system.py
 EXTRA_DIST += tests/integration/test_audit.py
+EXTRA_DIST += tests/integration/test_manual.py
