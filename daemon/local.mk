@@ -1,7 +1,6 @@
 # The brain alone: no I/O, no library but libm. The simulator, the benchmarks and the fuzzers link just this.
 noinst_LTLIBRARIES += daemon/libpointsmand-core.la
 daemon_libpointsmand_core_la_SOURCES = \
-	daemon/core/account.c daemon/core/account.h \
 	daemon/core/analytics.c \
 	daemon/core/apply.c daemon/core/apply.h \
 	daemon/core/breaker.c daemon/core/breaker.h \
@@ -69,10 +68,11 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/management.c \
 	daemon/api/methods.c \
 	daemon/api/peer.c daemon/api/peer.h \
-	daemon/api/persistence.c daemon/api/persistence.h \
+	daemon/api/persistence.h \
 	daemon/api/probes.c daemon/api/probes.h \
 	daemon/api/registration-store.c \
 	daemon/api/registration.c daemon/api/registration.h \
+	daemon/api/release.c \
 	daemon/api/routing.c \
 	daemon/api/scenarios.c \
 	daemon/api/schema.c daemon/api/schema.h \
@@ -98,6 +98,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/managed.c \
 	daemon/dbus/methods.c \
 	daemon/dbus/objects.c \
+	daemon/dbus/replies.c \
 	daemon/dbus/senders.c \
 	daemon/dbus/signals.c \
 	daemon/manager.c daemon/manager.h \

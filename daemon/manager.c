@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -39,6 +40,7 @@ struct Manager {
         Providers *providers;
         Router *router;
         Audit *audit;
+        sd_event_source *audit_source;
         Api *api;
         VarlinkServer *varlink;
         Bus *bus;
@@ -135,6 +137,7 @@ static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, voi
         router_tick(m->router, now_ns);
         api_dispatch_effects(m->api, now_ns);
         api_check_audit(m->api);
+        api_release(m->api); /* a disk that hangs says nothing */
         if (now_ns >= m->status_due_ns) {
                 send_status(m, now_ns);
                 m->status_due_ns = now_ns + STATUS_INTERVAL_NS;
@@ -394,6 +397,14 @@ static int make_event_loop(Manager *m) {
         return r < 0 ? log_error_errno(r, "Cannot set up the event loop") : 0;
 }
 
+static int on_audit(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata) {
+        Manager *m = userdata;
+
+        audit_dispatch(m->audit);
+        api_release(m->api);
+        return 0;
+}
+
 /* It is written by a thread of its own: whether it can be, is announced later and stops nothing. */
 static int start_audit(Manager *m) {
         const DaemonSettings *s = &m->config->daemon;
@@ -406,6 +417,9 @@ static int start_audit(Manager *m) {
         int r = audit_new(&m->audit, folder, &(AuditLimits) { s->audit_max_size, s->audit_max_age_ns, s->audit_keep });
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the audit log");
+        r = sd_event_add_io(m->event, &m->audit_source, audit_fd(m->audit), EPOLLIN, on_audit, m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot follow the audit log");
         api_set_audit(m->api, m->audit);
         return 0;
 }
@@ -413,6 +427,7 @@ static int start_audit(Manager *m) {
 static void stop_audit(Manager *m) {
         AuditStatus status;
 
+        sd_event_source_disable_unref(m->audit_source);
         m->audit = audit_free(m->audit, &status);
         if (status.waiting > 0)
                 log_warning("%llu records of the audit log were not written", (unsigned long long) status.waiting);

@@ -152,16 +152,17 @@ void api_serve(ApiCall *call, const void *in) {
 }
 
 int api_reply(ApiCall *call, const void *out) {
-        call->transport->reply(call, out);
+        /* Recorded first: what the reply waits for is known when it is written. */
         if (api_is_audited(call))
                 api_audit_reply(call, out);
+        call->transport->reply(call, out);
         return 0;
 }
 
 int api_fail_with(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
-        call->transport->fail(call, error, p);
         if (api_is_audited(call))
                 api_audit_failure(call, error, p);
+        call->transport->fail(call, error, p);
         return 0;
 }
 

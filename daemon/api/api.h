@@ -29,6 +29,7 @@ typedef struct ApiMethod {
          * errno is for what nobody foresaw; the transport answers it. */
         int (*handler)(ApiCall *call, const void *in);
         const char *doc; /* a sentence for people */
+        bool durable;    /* its reply waits until what it did is on the disk */
 } ApiMethod;
 
 /* What a transport does for a call. Handlers and transports answer through api_reply() and api_fail(). */
@@ -128,18 +129,6 @@ void api_set_audit(Api *api, Audit *audit);
 /* Whether the audit log can be written: tells and logs when that changes. Call once a second. */
 void api_check_audit(Api *api);
 
-/* ---- what is kept ---- */
-
-/* The generation that holds everything that was put so far; 0: there is nothing to wait for. Ask after
- * api_dispatch_effects(). */
-uint64_t api_barrier(Api *api);
-/* Whether nobody has to wait for that generation any more. */
-bool api_is_released(Api *api, uint64_t generation);
-/* Tells a transport that more has been released. It must outlive the API's use of it; NULL: nobody any more. */
-typedef void (*ApiReleaseListener)(void *userdata);
-#define API_RELEASE_LISTENERS 2 /* one a transport */
-void api_listen_for_release(Api *api, unsigned place, ApiReleaseListener listener, void *userdata);
-
 /* Reload, asked for by a signal of that process. */
 void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns);
 
@@ -147,6 +136,42 @@ void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns);
 ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,
                       const char **ret_reason);
 ApiPeer *api_peer_free(Api *api, ApiPeer *peer);
+
+/* ---- replies that wait for a disk ---- */
+
+/* What a reply waits for: a bit each. */
+enum { WAIT_STORE = 1 << 0, WAIT_AUDIT = 1 << 1 };
+
+/* A point in what goes to the disks; 0: none. */
+typedef struct ApiBarrier {
+        uint64_t generation; /* of the store */
+        uint64_t record;     /* of the audit log, of management */
+} ApiBarrier;
+
+static inline bool api_barrier_is_within(ApiBarrier b, ApiBarrier released) {
+        return b.generation <= released.generation && b.record <= released.record;
+}
+static inline ApiBarrier api_barrier_later(ApiBarrier a, ApiBarrier b) {
+        return (ApiBarrier) { a.generation > b.generation ? a.generation : b.generation, a.record > b.record ? a.record : b.record };
+}
+
+/* For what the replies to this method's calls wait. */
+unsigned api_waits(const ApiMethod *method);
+/* What was put up to now. What a call did is put by api_dispatch_effects(), so the reply is held back and this is called after it. */
+ApiBarrier api_barrier(const Api *api, unsigned waits);
+/* Up to where nobody has to wait any more: it is on the disk, or the disk is in trouble. */
+ApiBarrier api_released(Api *api);
+
+/* Somebody who holds replies back, and is told when some of them may go. */
+typedef struct ApiHolder ApiHolder;
+struct ApiHolder {
+        void (*release)(ApiHolder *holder, ApiBarrier released);
+        ApiHolder *next;
+};
+void api_add_holder(Api *api, ApiHolder *holder);
+void api_remove_holder(Api *api, ApiHolder *holder);
+/* A disk has got on, or is in trouble. */
+void api_release(Api *api);
 
 /* For a transport that passes on events by itself (D-Bus signals); replaces the listener before. wanted: a mask of 1 << EventType. */
 struct ApiEvent;

@@ -10,8 +10,6 @@
 #include "config.h"
 #include "daemon/api/private.h"
 
-#define MANAGEMENT_ROLES (1U << ROLE_OPERATOR | 1U << ROLE_ADMIN)
-
 /* Kinds of journal entries (MESSAGE_ID=), see docs/audit.md. */
 #define MESSAGE_MANAGEMENT "d1f94d5267ee4b3e873f6018782c602b"
 #define MESSAGE_SCENARIO "b6ea14a40b334268b739de786c27d166"
@@ -70,11 +68,14 @@ static void put(Api *api, AuditClass class, bool journal) {
 
         if (t->text.failed || (journal && t->journal.failed))
                 audit_count_lost(t->audit, class);
-        else
-                audit_put(t->audit, &(AuditRecord) {
+        else {
+                uint64_t place = audit_put(t->audit, &(AuditRecord) {
                         .class = class, .text = t->text.data, .n = t->text.size,
                         .journal = journal ? t->journal.data : NULL, .n_journal = journal ? t->journal.size : 0,
                 });
+                if (place > 0 && class == AUDIT_MANAGEMENT)
+                        t->newest = place;
+        }
         if (t->text.allocated > 64 * 1024)
                 json_writer_done(&t->text);
 }
@@ -159,7 +160,7 @@ static void write_kept(JsonWriter *w, const Structure *s, const void *out) {
 }
 
 static bool is_management(const ApiCall *call) {
-        return MANAGEMENT_ROLES >> call->method->role & 1;
+        return api_is_management(call->method);
 }
 
 static const char *kind_of(const ApiCall *call) {

@@ -11,6 +11,7 @@ typedef struct AuditTrail {
         Audit *audit;          /* NULL: none */
         uint32_t roles;        /* a bit for each whose methods are recorded */
         uint64_t drawn;        /* for decisions that have no id */
+        uint64_t newest;       /* record of management that was put */
         int error;             /* as last announced */
         JsonWriter text;
         JsonWriter journal;

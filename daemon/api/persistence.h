@@ -6,8 +6,4 @@
 
 typedef struct Persistence {
         uint64_t put, released; /* the newest generations */
-        struct {
-                ApiReleaseListener listener;
-                void *userdata;
-        } listeners[API_RELEASE_LISTENERS];
 } Persistence;

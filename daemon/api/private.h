@@ -23,6 +23,7 @@ struct Api {
 
         AuditTrail trail;
         Persistence persistence;
+        ApiHolder *holders;
 
         uint64_t started_ns, started_utc_ns;
         uint64_t rate_limited;         /* requests refused by a user's bucket */
@@ -30,6 +31,12 @@ struct Api {
         uint64_t last_reload_utc_ns;
         bool last_reload_failed;
 };
+
+#define MANAGEMENT_ROLES (1U << ROLE_OPERATOR | 1U << ROLE_ADMIN)
+
+static inline bool api_is_management(const ApiMethod *m) {
+        return MANAGEMENT_ROLES >> m->role & 1;
+}
 
 /* Whether the answer to a call may have to be recorded; this is all that a call costs which is not. */
 static inline bool api_is_audited(const ApiCall *call) {

@@ -43,8 +43,6 @@ typedef struct NodeHot {
         float evidence;          /* recent calls that success rests on. Derived */
         float forecast;          /* of a failure soon, 0..1; NAN: no trusted one. Derived */
         float x, y, z;           /* place on the unit sphere; all 0: anywhere */
-        uint32_t account;        /* see account.h */
-        uint32_t refusals;       /* of the account's credential that it has heard of */
         uint8_t health;          /* Health. Derived */
         uint8_t admin;           /* AdministrativeState */
         bool loaded;             /* its provider is */
@@ -71,6 +69,7 @@ struct Node {
         char *name;                  /* "service/id" */
         const char *url;
         bool keep;                   /* while new settings are put in force */
+        Node *account;               /* the next in the ring of those that share the credential */
 
         /* What refreshing reads stands at the head of each; the long arrays come after. */
         Success success;

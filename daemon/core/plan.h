@@ -20,8 +20,7 @@ typedef struct Plans {
         uint32_t n, n_nodes, largest;
         Service **services;
         Node **slots;     /* grown table */
-        Node **by_account;
-        Account *accounts;
+        Node **by_account; /* scratch for sorting */
         Names service_names, node_names;
         uint32_t n_slots;
         uint32_t *scratch_index;

@@ -46,6 +46,7 @@ static void disconnect(Bus *b) {
         listings_clear(b);
         authority_clear(b);
         senders_clear(b);
+        replies_clear(b->replies);
         b->bus = sd_bus_close_unref(b->bus);
 }
 
@@ -163,6 +164,8 @@ int bus_new(Bus **ret, Api *api, sd_event *event, const char *address) {
         if (r >= 0)
                 r = senders_new(&b->senders);
         if (r >= 0)
+                r = replies_new(&b->replies, b);
+        if (r >= 0)
                 r = changes_new(&b->changes, b);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &b->retry, CLOCK_BOOTTIME, 0, 0, on_retry, b);
@@ -190,6 +193,7 @@ Bus *bus_free(Bus *b) {
         disconnect(b);
         sd_event_source_disable_unref(b->retry);
         changes_free(b->changes);
+        replies_free(b->replies);
         senders_free(b->senders);
         methods_free(b->methods);
         sd_event_unref(b->event);

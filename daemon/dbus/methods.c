@@ -201,7 +201,7 @@ static int append_reply(sd_bus_message *m, const BusCall *c, const void *out) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p) {
+static void send_error(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p, unsigned waits) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         char sentence[ERROR_SENTENCE_MAX], name[128];
 
@@ -218,13 +218,17 @@ void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParam
         if (r < 0)
                 log_warning_errno(r, "Cannot answer %s over D-Bus", sd_bus_message_get_member(m));
         else
-                bus_send(b, answer);
+                replies_send(b->replies, answer, waits);
+}
+
+void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p) {
+        send_error(b, m, error, p, 0);
 }
 
 static void fail(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         BusCall *c = (BusCall *) call;
 
-        methods_fail(c->bus, c->message, error, p);
+        send_error(c->bus, c->message, error, p, api_waits(call->method));
 }
 
 static void reply(ApiCall *call, const void *out) {
@@ -237,7 +241,7 @@ static void reply(ApiCall *call, const void *out) {
         if (r >= 0)
                 r = append_reply(answer, c, out);
         if (r >= 0) {
-                bus_send(c->bus, answer);
+                replies_send(c->bus->replies, answer, api_waits(call->method));
                 return;
         }
         log_warning_errno(r, "Cannot answer %s over D-Bus", call->method->name);
@@ -302,6 +306,10 @@ static void serve_manager(BusCall *c, const BusMethod *method) {
         c->call.method = m;
         if (!api_admit(&c->call) || !check_signature(c->bus, c->message, method->in.signature))
                 return;
+        if (m->durable && replies_are_full(c->bus->replies)) {
+                methods_fail(c->bus, c->message, ERROR_BUSY, &(ApiErrorParameters) { .reason = "too many replies wait for the disk" });
+                return;
+        }
         void *parameters = arena_alloc(c->call.arena, 1, m->in->size);
         int r = parameters ? read_parameters(c, method, parameters, &error) : -ENOMEM;
         if (r == -EINVAL && error.reason[0]) {
@@ -403,4 +411,5 @@ void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization autho
         serve(&c);
         arena_reset(&b->arena);
         api_dispatch_effects(b->api, c.call.now_ns);
+        replies_settle(b->replies);
 }

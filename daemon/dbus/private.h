@@ -23,6 +23,7 @@ typedef struct Senders Senders;
 typedef struct Changes Changes;
 typedef struct Listing Listing;
 typedef struct Check Check;
+typedef struct Replies Replies;
 
 struct Bus {
         Api *api;
@@ -37,6 +38,7 @@ struct Bus {
         Methods *methods;
         Senders *senders;
         Changes *changes;
+        Replies *replies;
         Listing *listings; /* GetManagedObjects under way */
         Check *checks;     /* questions to polkit under way */
         uint32_t last_check;
@@ -90,6 +92,21 @@ void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParam
 typedef void (*ArgumentVisitor)(void *userdata, const char *name, const char *signature, bool input);
 typedef void (*MethodVisitor)(void *userdata, const char *method, bool end);
 void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor argument, void *userdata);
+
+/* ---- replies.c: what waits for a disk ---- */
+
+#define REPLIES_HELD_MAX 16384
+
+int replies_new(Replies **ret, Bus *b);
+Replies *replies_free(Replies *q);
+/* The connection is gone. */
+void replies_clear(Replies *q);
+/* No more calls should be served whose replies wait. */
+bool replies_are_full(const Replies *q);
+/* waits: see api_waits(). */
+void replies_send(Replies *q, sd_bus_message *m, unsigned waits);
+/* After api_dispatch_effects(): lets go what was sent and waits for nothing. */
+void replies_settle(Replies *q);
 
 /* ---- senders.c: who calls ---- */
 

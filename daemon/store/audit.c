@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 
@@ -17,8 +18,8 @@
 #define GATHER_NS (50 * NSEC_PER_MSEC)
 #define GATHER_BYTES ((size_t) 256 * 1024)
 #define RETRY_NS NSEC_PER_SEC
-/* A disk that has not answered for so long is as good as none. */
-#define PATIENCE_NS (10 * NSEC_PER_SEC)
+/* A disk that has not answered for so long is as good as none: nobody waits for it any more. */
+#define PATIENCE_NS (2 * NSEC_PER_SEC)
 #define JOURNAL_FIELDS_MAX 24
 
 typedef struct Entry {
@@ -31,22 +32,24 @@ typedef struct Entry {
 
 typedef struct Queue {
         char *data;
-        size_t size, allocated, records;
+        size_t size, allocated;
 } Queue;
 
 struct Audit {
         pthread_t thread;
         pthread_mutex_t mutex;
         pthread_cond_t wakeup;
+        int event_fd;
 
         /* Under the mutex. */
         Queue incoming;
-        size_t taken_size, taken_records; /* what the thread has not written of what it took */
+        size_t taken_size; /* bytes that the thread has not written of what it took */
         AuditLimits limits;
         bool urgent, idle, stopping;
         int error;
         uint64_t progress_ns; /* when something was last written, or had to be */
         uint64_t serial;
+        uint64_t put, written; /* records since the start; those that were dropped have no number */
         uint64_t lost[_AUDIT_CLASS_MAX];
         uint64_t recorded[_AUDIT_CLASS_MAX]; /* of them so many have been recorded as lost */
         uint64_t lost_since_utc_ns;
@@ -77,12 +80,11 @@ static Entry *queue_push(Queue *q, size_t size) {
         }
         Entry *e = (Entry *) (void *) (q->data + q->size);
         q->size += size;
-        q->records++;
         return e;
 }
 
 static void queue_clear(Queue *q) {
-        q->size = q->records = 0;
+        q->size = 0;
         /* What one burst needed is not held for ever. */
         if (q->allocated > GATHER_BYTES * 4) {
                 free(q->data);
@@ -104,7 +106,8 @@ static Entry *make_room(Audit *a, AuditClass class, size_t size) {
         return waiting + size > QUEUE_MAX ? NULL : queue_push(&a->incoming, size);
 }
 
-bool audit_put(Audit *a, const AuditRecord *record) {
+uint64_t audit_put(Audit *a, const AuditRecord *record) {
+        uint64_t number = 0;
         size_t size = (sizeof(Entry) + record->n + record->n_journal + 7) & ~(size_t) 7;
 
         pthread_mutex_lock(&a->mutex);
@@ -123,10 +126,11 @@ bool audit_put(Audit *a, const AuditRecord *record) {
                         pthread_cond_signal(&a->wakeup);
                 a->urgent = a->urgent || urgent;
                 a->idle = false;
+                number = ++a->put;
         } else
                 count_lost(a, record->class);
         pthread_mutex_unlock(&a->mutex);
-        return e;
+        return number;
 }
 
 void audit_count_lost(Audit *a, AuditClass class) {
@@ -135,15 +139,39 @@ void audit_count_lost(Audit *a, AuditClass class) {
         pthread_mutex_unlock(&a->mutex);
 }
 
+/* The mutex is held. */
+static int trouble(const Audit *a) {
+        if (a->error == 0 && a->written < a->put && clock_ns(CLOCK_MONOTONIC) - a->progress_ns > PATIENCE_NS)
+                return -ETIMEDOUT;
+        return a->error;
+}
+
 void audit_status(Audit *a, AuditStatus *ret) {
         pthread_mutex_lock(&a->mutex);
-        *ret = (AuditStatus) { .error = a->error,
-                              .waiting = a->incoming.records + a->taken_records,
-                              .serial = a->serial };
+        *ret = (AuditStatus) { .error = trouble(a), .waiting = a->put - a->written, .serial = a->serial };
         memcpy(ret->lost, a->lost, sizeof(ret->lost));
-        if (ret->error == 0 && ret->waiting > 0 && clock_ns(CLOCK_MONOTONIC) - a->progress_ns > PATIENCE_NS)
-                ret->error = -ETIMEDOUT;
         pthread_mutex_unlock(&a->mutex);
+}
+
+uint64_t audit_released(Audit *a) {
+        pthread_mutex_lock(&a->mutex);
+        uint64_t released = trouble(a) < 0 ? a->put : a->written;
+        pthread_mutex_unlock(&a->mutex);
+        return released;
+}
+
+int audit_fd(Audit *a) {
+        return a->event_fd;
+}
+
+void audit_dispatch(Audit *a) {
+        uint64_t n;
+
+        (void) !read(a->event_fd, &n, sizeof(n));
+}
+
+static void tell_event_loop(Audit *a) {
+        (void) !write(a->event_fd, &(uint64_t) { 1 }, sizeof(uint64_t));
 }
 
 void audit_set_limits(Audit *a, const AuditLimits *limits) {
@@ -188,15 +216,17 @@ static int commit(Audit *a, size_t upto) {
         int r = audit_file_flush(&a->file, sync);
         if (r < 0)
                 return r;
-        for (size_t i = a->done; i < upto; i += taken_at(a, i)->size)
-                tell_journal(taken_at(a, i));
 
         pthread_mutex_lock(&a->mutex);
         a->taken_size -= upto - a->done;
-        a->taken_records -= records;
+        a->written += records;
         a->progress_ns = clock_ns(CLOCK_MONOTONIC);
         a->serial = a->file.written.serial;
         pthread_mutex_unlock(&a->mutex);
+        if (sync)
+                tell_event_loop(a);
+        for (size_t i = a->done; i < upto; i += taken_at(a, i)->size)
+                tell_journal(taken_at(a, i));
         a->done = upto;
         return 0;
 }
@@ -313,7 +343,6 @@ static void take_incoming(Audit *a) {
         a->taken = a->incoming;
         a->incoming = empty;
         a->taken_size = a->taken.size;
-        a->taken_records = a->taken.records;
         a->done = 0;
         a->urgent = false;
 }
@@ -330,6 +359,8 @@ static void *run(void *userdata) {
                 pthread_mutex_unlock(&a->mutex);
                 int r = write_all_taken(a, last);
                 pthread_mutex_lock(&a->mutex);
+                if ((r < 0) != (a->error < 0))
+                        tell_event_loop(a);
                 a->error = r;
                 if (last && (r < 0 || a->incoming.size == 0))
                         break;
@@ -344,6 +375,7 @@ static void *run(void *userdata) {
 
 static void destroy(Audit *a) {
         audit_file_done(&a->file);
+        closep(&a->event_fd);
         pthread_cond_destroy(&a->wakeup);
         pthread_mutex_destroy(&a->mutex);
         free(a->incoming.data);
@@ -374,12 +406,15 @@ int audit_new(Audit **ret, const char *folder, const AuditLimits *limits) {
         if (!a)
                 return -ENOMEM;
         a->limits = *limits;
+        a->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         pthread_mutex_init(&a->mutex, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&a->wakeup, &attributes);
         pthread_condattr_destroy(&attributes);
         r = audit_file_init(&a->file, folder);
+        if (r == 0 && a->event_fd < 0)
+                r = -errno;
         if (r == 0)
                 r = start_thread(a);
         if (r < 0) {

@@ -44,7 +44,12 @@ int audit_new(Audit **ret, const char *folder, const AuditLimits *limits);
 Audit *audit_free(Audit *a, AuditStatus *ret_status);
 void audit_set_limits(Audit *a, const AuditLimits *limits);
 
-/* false: it was dropped, and counted. */
-bool audit_put(Audit *a, const AuditRecord *record);
+/* Its number among all that were put since the start, from 1; 0: it was dropped, and counted. */
+uint64_t audit_put(Audit *a, const AuditRecord *record);
+/* Records up to this number are on the disk, or nobody has to wait for it: there is trouble. */
+uint64_t audit_released(Audit *a);
+/* Readable when records of management have come to the disk, or trouble has come or gone; dispatch then. */
+int audit_fd(Audit *a);
+void audit_dispatch(Audit *a);
 void audit_count_lost(Audit *a, AuditClass class);
 void audit_status(Audit *a, AuditStatus *ret);

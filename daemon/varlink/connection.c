@@ -16,8 +16,13 @@ static bool wants_input(const Connection *c) {
         return !c->ended && !c->closing && !c->stream && unsent(c) <= c->server->send_buffer_max;
 }
 
+/* Up to where the outbox may be sent. */
+static size_t sendable(const Connection *c) {
+        return c->n_marks > 0 ? c->marks[0].at : c->outbox.size;
+}
+
 static void update_interest(Connection *c) {
-        uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (c->outbox.size > 0 ? EPOLLOUT : 0);
+        uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (sendable(c) > c->sent ? EPOLLOUT : 0);
         struct epoll_event e = { .events = interest, .data.ptr = c };
 
         if (interest != c->interest && epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD, c->fd, &e) == 0)
@@ -41,6 +46,75 @@ int connection_new(VarlinkServer *s, int fd, ApiPeer *peer) {
         return 0;
 }
 
+/* ---- held back ---- */
+
+static void add_mark(Connection *c, size_t at, ApiBarrier barrier) {
+        VarlinkServer *s = c->server;
+
+        if (c->n_marks == ELEMENTSOF(c->marks)) {
+                Mark *last = &c->marks[c->n_marks - 1];
+                last->barrier = api_barrier_later(last->barrier, barrier);
+                return;
+        }
+        if (c->n_marks == 0) {
+                c->holding_previous = NULL;
+                c->holding_next = s->holding;
+                if (c->holding_next)
+                        c->holding_next->holding_previous = c;
+                s->holding = c;
+        }
+        c->marks[c->n_marks++] = (Mark) { at, barrier };
+}
+
+/* The first n. */
+static void drop_marks(Connection *c, size_t n) {
+        if (n == 0)
+                return;
+        c->n_marks -= n;
+        if (c->n_marks > 0) {
+                memmove(c->marks, c->marks + n, c->n_marks * sizeof(Mark));
+                return;
+        }
+        if (c->holding_previous)
+                c->holding_previous->holding_next = c->holding_next;
+        else
+                c->server->holding = c->holding_next;
+        if (c->holding_next)
+                c->holding_next->holding_previous = c->holding_previous;
+}
+
+void connections_release(VarlinkServer *s, ApiBarrier released) {
+        Connection *next;
+
+        for (Connection *c = s->holding; c; c = next) {
+                size_t n = 0;
+
+                next = c->holding_next;
+                while (n < c->n_marks && api_barrier_is_within(c->marks[n].barrier, released))
+                        n++;
+                if (n == 0)
+                        continue;
+                drop_marks(c, n);
+                connection_dispatch(c, EPOLLOUT);
+        }
+}
+
+void connection_hold(Connection *c, unsigned waits) {
+        VarlinkServer *s = c->server;
+
+        if (waits == 0)
+                return;
+        if (s->current == c) {
+                if (s->waits == 0)
+                        s->hold_from = s->out.size;
+                s->waits |= waits;
+                return;
+        }
+        ApiBarrier barrier = api_barrier(s->api, waits);
+        if (!api_barrier_is_within(barrier, api_released(s->api)))
+                add_mark(c, c->outbox.size, barrier);
+}
+
 void connection_close(Connection *c) {
         VarlinkServer *s = c->server;
 
@@ -52,6 +126,7 @@ void connection_close(Connection *c) {
                 s->connections = c->next;
         if (c->next)
                 c->next->previous = c->previous;
+        drop_marks(c, c->n_marks);
         close(c->fd);
         api_peer_free(s->api, c->peer);
         json_writer_done(&c->outbox);
@@ -78,13 +153,15 @@ static size_t send_some(Connection *c, const char *data, size_t n) {
 }
 
 static void flush_outbox(Connection *c) {
-        c->sent += send_some(c, c->outbox.data + c->sent, c->outbox.size - c->sent);
+        c->sent += send_some(c, c->outbox.data + c->sent, sendable(c) - c->sent);
         if (c->sent == c->outbox.size) {
                 json_writer_done(&c->outbox);
                 c->sent = 0;
         } else if (c->sent > c->outbox.size / 2) {
                 c->outbox.size -= c->sent;
                 memmove(c->outbox.data, c->outbox.data + c->sent, c->outbox.size);
+                for (size_t i = 0; i < c->n_marks; i++)
+                        c->marks[i].at -= c->sent;
                 c->sent = 0;
         }
 }
@@ -114,16 +191,24 @@ void connection_end(Connection *c) {
 }
 
 static void flush_replies(Connection *c) {
-        JsonWriter *out = &c->server->out;
+        VarlinkServer *s = c->server;
+        JsonWriter *out = &s->out;
 
         if (out->failed)
                 c->broken = true;
         else if (out->size > 0) {
+                ApiBarrier barrier = api_barrier(s->api, s->waits);
+                bool held = s->waits && !api_barrier_is_within(barrier, api_released(s->api));
+                size_t free = held ? s->hold_from : out->size;
                 /* Behind what is waiting already, if anything is. */
-                size_t sent = c->outbox.size > 0 ? 0 : send_some(c, out->data, out->size);
+                size_t sent = c->outbox.size > 0 ? 0 : send_some(c, out->data, free);
+                size_t kept = c->outbox.size;
                 if (sent < out->size)
                         keep_in_outbox(c, out->data + sent, out->size - sent);
+                if (held)
+                        add_mark(c, kept + free - sent, barrier);
         }
+        s->waits = 0;
         out->size = 0;
         out->failed = false;
         /* One huge reply must not hold its memory for ever. */
@@ -150,9 +235,12 @@ static size_t handle_some(Connection *c, char *data, size_t n, uint64_t now_ns) 
                 arena_reset(&s->arena);
                 done += size + 1;
         }
+        /* What waits for nothing goes before anything else is done. What waits must know for what: that comes of the effects. */
+        if (s->waits == 0)
+                flush_replies(c);
+        api_dispatch_effects(s->api, now_ns);
         s->current = NULL;
         flush_replies(c);
-        api_dispatch_effects(s->api, now_ns);
         return done;
 }
 

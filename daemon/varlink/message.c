@@ -38,15 +38,19 @@ void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p) {
 static void reply(ApiCall *call, const void *out) {
         VarlinkCall *v = (VarlinkCall *) call;
 
-        if (!v->oneway)
-                write_reply(v->connection, call->method->out, out, false);
+        if (v->oneway)
+                return;
+        connection_hold(v->connection, api_waits(call->method));
+        write_reply(v->connection, call->method->out, out, false);
 }
 
 static void fail(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         VarlinkCall *v = (VarlinkCall *) call;
 
-        if (!v->oneway)
-                message_fail(v->connection, error, p);
+        if (v->oneway)
+                return;
+        connection_hold(v->connection, api_waits(call->method));
+        message_fail(v->connection, error, p);
 }
 
 static int stream_send(ApiStream *stream, const void *out, bool last) {

@@ -13,6 +13,12 @@
 
 typedef struct Connection Connection;
 
+/* From there on the outbox waits for a disk. */
+typedef struct Mark {
+        size_t at;
+        ApiBarrier barrier;
+} Mark;
+
 struct Connection {
         VarlinkServer *server;
         Connection *previous, *next;
@@ -31,6 +37,11 @@ struct Connection {
         /* What the socket did not take yet. */
         JsonWriter outbox;
         size_t sent;
+        /* Replies that must not go yet. Two generations are open at a time, the one being written and the one gathering: a third
+         * mark would be later than both, and what is behind the second one waits for it instead. */
+        Mark marks[2];
+        size_t n_marks;
+        Connection *holding_previous, *holding_next; /* of those with marks */
 };
 
 struct VarlinkServer {
@@ -44,11 +55,15 @@ struct VarlinkServer {
         int reserve_fd; /* given up to accept and refuse when no descriptor is left */
         char *unlink_path;
         Connection *connections;
+        Connection *holding;
+        ApiHolder holder;
         size_t message_max, send_buffer_max;
 
         Arena arena;
         JsonWriter out;      /* replies to the connection being served, sent together */
         Connection *current; /* which that is */
+        unsigned waits;      /* for what replies in out have to wait, from hold_from on; 0: for nothing */
+        size_t hold_from;
         char input[INPUT_SIZE];
 };
 
@@ -59,6 +74,10 @@ void connection_dispatch(Connection *c, uint32_t events);
 /* Where the next message to c is written, and what is to be done when it is complete. */
 JsonWriter *connection_begin(Connection *c);
 void connection_end(Connection *c);
+/* What is written from now on waits for a disk (api_waits()). */
+void connection_hold(Connection *c, unsigned waits);
+/* Sends what has waited for no more than that. */
+void connections_release(VarlinkServer *s, ApiBarrier released);
 
 /* message.c */
 /* Handles one request, changing its text. Text that is not JSON gets an error and no more. */

@@ -102,6 +102,10 @@ static int on_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         return 0;
 }
 
+static void release(ApiHolder *holder, ApiBarrier released) {
+        connections_release(container_of(holder, VarlinkServer, holder), released);
+}
+
 int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event) {
         VarlinkServer *s = calloc(1, sizeof(VarlinkServer));
         int r;
@@ -109,6 +113,8 @@ int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event) {
         if (!s)
                 return -ENOMEM;
         s->api = api;
+        s->holder.release = release;
+        api_add_holder(api, &s->holder);
         s->event = sd_event_ref(event);
         s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -125,6 +131,7 @@ int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event) {
 VarlinkServer *varlink_server_free(VarlinkServer *s) {
         if (!s)
                 return NULL;
+        api_remove_holder(s->api, &s->holder);
         while (s->connections)
                 connection_close(s->connections);
         sd_event_source_disable_unref(s->source);

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -90,6 +91,40 @@ def client():
     yield connect
     for c in clients:
         c.close()
+
+
+class StallingDisk:
+    """env: for a daemon whose fsync() of files below a folder hangs from stall() to go_on()."""
+
+    def __init__(self, directory, below):
+        library = os.path.join(directory, "stall.so")
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, os.path.join(parts.SOURCE, "tests/harness/stall.c")],
+                       check=True, timeout=60)
+        self.switch = os.path.join(directory, "stall")
+        self.env = {"LD_PRELOAD": library, "STALL": self.switch, "STALL_BELOW": below,
+                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+    def stall(self):
+        with open(self.switch, "w", encoding="utf-8"):
+            pass
+
+    def go_on(self):
+        os.unlink(self.switch)
+
+
+@pytest.fixture
+def stalling_disk(run_dir):
+    """stalling_disk(below) → a StallingDisk."""
+    disks = []
+
+    def make(below):
+        disks.append(StallingDisk(run_dir, below))
+        return disks[-1]
+
+    yield make
+    for d in disks:
+        if os.path.exists(d.switch):
+            d.go_on()
 
 
 @pytest.fixture

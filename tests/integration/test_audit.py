@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from harness import parts, process
-from harness.varlink import VarlinkError
+from harness.varlink import Disconnected, VarlinkError
 
 NOBODY = 65534
 MAPS = {"load_balancing": {"health_check_interval": 0}, "nodes": {
@@ -562,3 +562,108 @@ def test_the_journal_has_it_too(build_dir, run_dir, started):
         assert call["POINTSMAN_SCENARIO"] == opened["POINTSMAN_SCENARIO"] == scenario
         assert opened["MESSAGE_ID"] == "b6ea14a40b334268b739de786c27d166" and opened["POINTSMAN_EVENT"] == "scenario_opened"
         assert opened["POINTSMAN_SERVICE"] == "maps" and "line break" in opened["MESSAGE"]
+
+
+# ---- a reply waits for its record ----
+
+@pytest.fixture
+def hanging(daemon, run_dir, stalling_disk, bus):
+    """A daemon, and the disk that its audit log is on."""
+    state = os.path.join(run_dir, "pointsmand.state")
+    disk = stalling_disk(os.path.join(state, "audit"))
+    d = daemon(config(), state_dir=state, env=disk.env, bus=bus.address)
+    wait_records(d, 1, "start")
+    return d, disk
+
+
+def nothing_comes(c, seconds=0.3):
+    with pytest.raises(TimeoutError):
+        c.receive(seconds)
+
+
+def test_a_management_action_is_answered_when_it_is_recorded(hanging, client):
+    d, disk = hanging
+    manager, other = client(d), client(d)
+    drain(manager)
+    disk.stall()
+    # What comes before it does not wait, what comes behind it does.
+    manager.send("Route", {"serviceName": "maps"})
+    manager.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
+    manager.send("Route", {"serviceName": "maps"})
+    decision = manager.receive()["decision"]
+    nothing_comes(manager)
+    # Nobody else waits, and reports need no audit log.
+    for _ in range(100):
+        other.call("Report", decision=other.call("Route", serviceName="maps")["decision"]["id"], httpStatus=200)
+    other.call("Report", decision=decision["id"], httpStatus=200)
+    nothing_comes(manager, 0.1)
+    disk.go_on()
+    assert manager.receive()["node"]["administrativeState"] == "enabled"
+    assert manager.receive()["decision"]["serviceName"] == "maps"
+
+
+def test_what_was_answered_is_recorded(daemon, client, run_dir):
+    """The record is there the moment the reply is, whatever becomes of the daemon."""
+    for i in range(10):
+        d = daemon(config(), state_dir=os.path.join(run_dir, "state"), name=f"pointsmand{i}")
+        drain(client(d), "maps/google", ("draining", "enabled")[i % 2])
+        d.kill()
+        assert len(records(d, "management")) == i + 1
+
+
+def test_a_refusal_too_is_answered_when_it_is_recorded(hanging, client):
+    d, disk = hanging
+    c = client(d)
+    drain(c)
+    disk.stall()
+    c.send("SetNodeState", {"node": "maps/nobody", "administrativeState": "enabled"})
+    nothing_comes(c)
+    disk.go_on()
+    with pytest.raises(VarlinkError, match="NoSuchNode"):
+        c.receive()
+
+
+def test_a_hanging_disk_does_not_hold_an_answer_for_ever(hanging, client):
+    d, disk = hanging
+    c = client(d)
+    drain(c)
+    disk.stall()
+    assert drain(c, state="enabled")["node"]["administrativeState"] == "enabled"
+    d.wait_for(lambda: audit_check(c)["status"] == "degraded", "the trouble is announced")
+    assert "the disk does not answer" in audit_check(c)["message"]
+    drain(c), drain(c, state="enabled")  # nobody waits any more
+    disk.go_on()
+    d.wait_for(lambda: audit_check(c)["status"] == "ok", "it heals")
+    d.wait_for(lambda: len(records(d, "management")) == 4, "all is recorded")
+
+
+def test_who_leaves_while_a_reply_waits(hanging, client):
+    d, disk = hanging
+    waiting, leaving = client(d), client(d)
+    drain(waiting)
+    disk.stall()
+    for c in (leaving, waiting):
+        c.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
+    waiting.socket.shutdown(socket.SHUT_WR)  # it reads on
+    nothing_comes(waiting)
+    leaving.close()
+    client(d).call("Route", serviceName="maps")
+    disk.go_on()
+    assert waiting.receive()["node"]["administrativeState"] == "enabled"
+    with pytest.raises(Disconnected):
+        waiting.receive()
+
+
+def test_over_dbus_a_management_action_waits_alone(hanging, bus, wait_for):
+    d, disk = hanging
+    manager = ("call", "org.pointsman.Pointsman1", "/org/pointsman/Pointsman1", "org.pointsman.Pointsman1.Manager")
+    bus.wait_for(lambda: "org.pointsman.Pointsman1" in d.log(), "the daemon is on the bus")
+    bus.call(*manager, "SetNodeState", "ss", "maps/mapbox", "draining")
+    disk.stall()
+    with subprocess.Popen(["busctl", "--address", bus.address, *manager, "SetNodeState", "ss", "maps/mapbox", "enabled"],
+                          stdout=subprocess.PIPE, text=True) as waiting:
+        wait_for(lambda: "enabled" in str(bus.call("get-property", manager[1], "/org/pointsman/Pointsman1/node/maps/mapbox",
+                                                   "org.pointsman.Pointsman1.Node", "AdministrativeState")), "the call is served")
+        assert waiting.poll() is None
+        disk.go_on()
+        assert "enabled" in waiting.communicate(timeout=10)[0]

@@ -288,7 +288,7 @@ static void put(Audit *a, AuditClass class, size_t n, bool wanted) {
         memset(text, 'x', n);
         memcpy(text, "\"text\":\"", 8);
         text[n - 1] = '"';
-        assert_int_equal(audit_put(a, &(AuditRecord) { .class = class, .text = text, .n = n }), wanted);
+        assert_int_equal(audit_put(a, &(AuditRecord) { .class = class, .text = text, .n = n }) > 0, wanted);
 }
 
 static void the_queue_is_bounded(void **state) {
