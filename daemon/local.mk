@@ -15,6 +15,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/latency.c daemon/core/latency.h \
 	daemon/core/learn.c \
 	daemon/core/lease.c daemon/core/lease.h \
+	daemon/core/lease-memory.c daemon/core/lease-memory.h \
 	daemon/core/names.c daemon/core/names.h \
 	daemon/core/node.c daemon/core/node.h \
 	daemon/core/optimize.c \

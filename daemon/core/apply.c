@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "basic/macro.h"
+#include "daemon/core/lease-memory.h"
 #include "daemon/core/plan.h"
 
 static void remove_what_goes(Router *r, Plans *p) {
@@ -104,7 +105,7 @@ static void configure_node(Node *n, NodeHot *h, const NodeSettings *s, Operation
         place_node(s, h);
 }
 
-static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
+static void commit_service(Router *r, Plan *x, Node **slots) {
         Service *s = x->service;
 
         for (uint32_t k = 0; k < x->n; k++) {
@@ -114,16 +115,14 @@ static void commit_service(Router *r, Plan *x, Node **slots, uint32_t *slot) {
                 if (n->service)
                         *h = *node_hot(n);
                 else {
-                        while (slots[*slot])
-                                ++*slot;
-                        n->slot = *slot;
                         n->series = &r->series[n->slot / SERIES_SLAB][n->slot % SERIES_SLAB];
                         if (n->series->minute != 0) /* of a node that is gone */
                                 memset(n->series, 0, sizeof(*n->series));
                         forecast_init(&n->forecast, &r->forecast);
-                        slots[*slot] = n;
+                        slots[n->slot] = n;
                 }
                 configure_node(n, h, &x->settings.nodes[k], &x->operations[k]);
+                slot_set_name(&r->leases, n->slot, n->name, n->settings->provider_name ?: "");
         }
         free(s->nodes);
         free(s->hot);
@@ -185,7 +184,7 @@ static void schedule_probes(Router *r) {
 }
 
 static void plans_commit(Router *r, Plans *p) {
-        uint32_t slot = 0, n = 0;
+        uint32_t n = 0;
         Effect dropped;
 
         /* What nobody has taken points into what may go now. */
@@ -195,7 +194,7 @@ static void plans_commit(Router *r, Plans *p) {
         for (uint32_t i = 0; i < r->n_slots; i++)
                 p->slots[i] = r->nodes[i];
         for (uint32_t i = 0; i < p->n; i++) {
-                commit_service(r, &p->plans[i], p->slots, &slot);
+                commit_service(r, &p->plans[i], p->slots);
                 p->services[i] = p->plans[i].service;
                 names_add(&p->service_names, i);
         }

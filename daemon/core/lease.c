@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "basic/macro.h"
+#include "daemon/core/lease-memory.h"
 
 int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t now_ns) {
         uint32_t users = 16;
@@ -14,10 +15,9 @@ int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t 
         while (users / 2 < limits->leases && users < UINT32_C(1) << 31)
                 users *= 2;
         *l = (Leases) {
-                .table = calloc(limits->leases, sizeof(Lease)),
                 .max = limits->leases,
                 .per_user = limits->leases_per_user,
-                .free = LEASE_NONE,
+                .first_closed = LEASE_NONE,
                 .key = { random_u64(random), random_u64(random) },
                 .users = calloc(users, sizeof(UserLeases)),
                 .users_mask = users - 1,
@@ -25,7 +25,7 @@ int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t 
         };
         for (int i = 0; i < WHEEL_SLOTS; i++)
                 l->wheel[i] = LEASE_NONE;
-        if (!l->table || !l->users) {
+        if (!l->users || lease_memory_init(l, limits) < 0) {
                 leases_done(l);
                 return -ENOMEM;
         }
@@ -33,7 +33,8 @@ int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t 
 }
 
 void leases_done(Leases *l) {
-        free(l->table);
+        if (l->own)
+                free(l->header);
         free(l->users);
         *l = (Leases) {};
 }
@@ -154,43 +155,86 @@ uint64_t leases_next_ns(const Leases *l) {
 
 /* ---- leases ---- */
 
-Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns) {
-        uint32_t i = l->free;
-        Lease *lease;
+static void user_add(Leases *l, uint32_t uid) {
+        UserLeases *user = &l->users[user_place(l, uid)];
 
-        if (i != LEASE_NONE)
-                l->free = l->table[i].next;
-        else
+        user->uid = uid;
+        user->n++;
+}
+
+/* Those whose call is not committed are left alone, unless there is no other place any more: then the oldest goes. */
+static uint32_t take_place(Leases *l) {
+        uint32_t i = l->first_closed;
+
+        if (i == LEASE_NONE || (l->table[i].serial > l->committed && l->touched < l->header->places)) {
                 i = l->touched++;
+                l->table[i].tag = 0;
+                lease_barrier();
+                l->header->touched = l->touched;
+        } else
+                l->first_closed = l->table[i].next;
+        return i;
+}
+
+Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns) {
+        uint32_t i = take_place(l);
+        Lease *lease = &l->table[i];
+
+        lease->serial = 0;
+        lease_barrier();
         l->n++;
-        lease = &l->table[i];
-        memset(lease, 0, offsetof(Lease, tried));
-        lease->tag = siphash_u64(&l->key, ++l->serial);
-        lease->tag += lease->tag == 0;
+        memset(lease, 0, offsetof(Lease, end));
         lease->uid = uid;
         lease->counted = counted;
         /* Within the turn that is ahead of the hand, however long nobody has turned it. */
         lease->deadline_ns = CLAMP(deadline_ns, l->hand << WHEEL_SHIFT, (l->hand + WHEEL_SLOTS - 1) << WHEEL_SHIFT);
         wheel_add(l, i);
-        if (counted) {
-                UserLeases *user = &l->users[user_place(l, uid)];
-
-                user->uid = uid;
-                user->n++;
-        }
+        if (counted)
+                user_add(l, uid);
         return lease;
 }
 
-void lease_close(Leases *l, Lease *lease) {
+void lease_publish(Leases *l, Lease *lease) {
+        uint64_t tag = siphash_u64(&l->key, ++l->serial);
+
+        lease_barrier();
+        lease->tag = tag + (tag == 0);
+}
+
+void lease_close(Leases *l, Lease *lease, const LeaseEnd *end) {
         uint32_t i = (uint32_t) (lease - l->table);
 
+        if (end) {
+                lease->end = *end;
+                lease->serial = ++l->call;
+        }
+        lease_barrier();
+        lease->tag = 0;
+        lease_barrier();
         wheel_remove(l, i);
         if (lease->counted)
                 user_remove(l, lease->uid);
-        lease->tag = 0;
-        lease->next = l->free;
-        l->free = i;
         l->n--;
+        lease_reclose(l, lease);
+}
+
+void lease_reopen(Leases *l, Lease *lease) {
+        lease->deadline_ns = CLAMP(lease->deadline_ns, l->hand << WHEEL_SHIFT, (l->hand + WHEEL_SLOTS - 1) << WHEEL_SHIFT);
+        wheel_add(l, (uint32_t) (lease - l->table));
+        if (lease->counted)
+                user_add(l, lease->uid);
+        l->n++;
+}
+
+void lease_reclose(Leases *l, Lease *lease) {
+        uint32_t i = (uint32_t) (lease - l->table);
+
+        lease->next = LEASE_NONE;
+        if (l->first_closed == LEASE_NONE)
+                l->first_closed = i;
+        else
+                l->table[l->last_closed].next = i;
+        l->last_closed = i;
 }
 
 /* Eight hexadecimal digits at once, one in each byte of a word. */

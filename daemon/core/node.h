@@ -59,7 +59,10 @@ typedef struct Success {
 typedef struct OperationState {
         uint64_t cooldown_ns; /* leave this operation alone until */
         Units used;           /* this month, promised ones included */
+        uint32_t mark;        /* see operation_mark() */
 } OperationState;
+
+#define SLOT_NONE UINT32_MAX
 
 struct Node {
         Service *service;

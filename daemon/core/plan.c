@@ -7,6 +7,7 @@
 
 #include "basic/macro.h"
 #include "daemon/core/apply.h"
+#include "daemon/core/lease-memory.h"
 
 Node *node_free(Node *n) {
         if (!n)
@@ -89,6 +90,7 @@ static Node *node_new(const char *service, const NodeSettings *settings) {
         if (!n->name)
                 return node_free(n);
         snprintf(n->name, size, "%s/%s", service, settings->id);
+        n->slot = SLOT_NONE;
         n->last_probe = -1;
         n->probe_timer.kind = TIMER_PROBE;
         n->breaker_timer.kind = TIMER_BREAKER;
@@ -127,6 +129,8 @@ static int plan_node(const Router *r, Plan *x, uint32_t k) {
                 if (!x->operations[k])
                         return -ENOMEM;
                 keep_operations(n, s->provider, x->operations[k]);
+                for (uint32_t i = 1; i <= count_operations(s->provider); i++)
+                        x->operations[k][i].mark = operation_mark(s->provider->operations[i - 1].name);
         }
         x->nodes[k] = n ? n : node_new(x->settings.name, s);
         return x->nodes[k] ? 0 : -ENOMEM;
@@ -216,22 +220,90 @@ static int reserve_series(Router *r, uint32_t slots) {
         return 0;
 }
 
+/* ---- slots ---- */
+
+static const char *slot_name_of(const void *leases, uint32_t slot) {
+        return ((const Leases *) leases)->names[slot].node;
+}
+
+/* A node that comes back gets the slot that leases know it by. */
+static int find_old_slots(const Leases *l, Plans *p, bool *taken) {
+        Names names;
+
+        if (names_init(&names, l->header->named, slot_name_of, l) < 0)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < l->header->named; i++)
+                if (!taken[i] && slot_name(l, i))
+                        names_add(&names, i);
+        for (uint32_t i = 0; i < p->n; i++)
+                for (uint32_t k = 0; k < p->plans[i].n; k++) {
+                        Node *n = p->plans[i].nodes[k];
+                        uint32_t slot = n->service ? NAMES_NONE : names_find(&names, n->name);
+
+                        if (slot == NAMES_NONE || taken[slot])
+                                continue;
+                        n->slot = slot;
+                        taken[slot] = true;
+                }
+        names_done(&names);
+        return 0;
+}
+
+/* Slots that leases still mean are left alone as long as there are others. */
+static void find_new_slots(const Leases *l, Plans *p, bool *taken, const bool *meant) {
+        uint32_t slot = 0, any = 0;
+
+        for (uint32_t i = 0; i < p->n; i++)
+                for (uint32_t k = 0; k < p->plans[i].n; k++) {
+                        Node *n = p->plans[i].nodes[k];
+
+                        if (!n->service && n->slot == SLOT_NONE) {
+                                while (slot < l->header->slots && (taken[slot] || meant[slot]))
+                                        slot++;
+                                while (slot == l->header->slots && taken[any])
+                                        any++;
+                                n->slot = slot < l->header->slots ? slot : any;
+                                taken[n->slot] = true;
+                        }
+                        p->n_slots = MAX(p->n_slots, n->slot + 1);
+                }
+}
+
+static int choose_slots(const Router *r, Plans *p) {
+        const Leases *l = &r->leases;
+        _cleanup_free_ bool *taken = calloc(l->header->slots + 1, sizeof(bool));
+        _cleanup_free_ bool *meant = calloc(l->header->slots + 1, sizeof(bool));
+        int k;
+
+        if (!taken || !meant)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < r->n_slots; i++)
+                taken[i] = r->nodes[i];
+        k = find_old_slots(l, p, taken);
+        if (k < 0)
+                return k;
+        for (uint32_t i = 0; i < l->touched; i++)
+                if ((l->table[i].tag != 0 || l->table[i].serial > l->committed) && l->table[i].node < l->header->slots)
+                        meant[l->table[i].node] = true;
+        p->n_slots = r->n_slots;
+        find_new_slots(l, p, taken, meant);
+        return 0;
+}
+
 int plans_make(Router *r, const Settings *s, Plans *p) {
         int k;
 
         k = check_limits(r, s, p);
         if (k < 0)
                 return k;
-        p->n_slots = MAX(r->n_slots, p->n_nodes);
         p->plans = calloc(s->n_services + 1, sizeof(Plan));
         p->services = calloc(s->n_services + 1, sizeof(Service *));
-        p->slots = calloc(p->n_slots + 1, sizeof(Node *));
         p->by_account = calloc(p->n_nodes + 1, sizeof(Node *));
         p->scratch_index = calloc(p->largest + 1, sizeof(*p->scratch_index));
         p->scratch_reason = calloc(p->largest + 1, sizeof(*p->scratch_reason));
         p->scratch_score = calloc(p->largest + 1, sizeof(*p->scratch_score));
         p->scratch_cost = calloc(p->largest + 1, sizeof(*p->scratch_cost));
-        if (!p->plans || !p->services || !p->slots || !p->by_account || !p->scratch_index || !p->scratch_reason ||
+        if (!p->plans || !p->services || !p->by_account || !p->scratch_index || !p->scratch_reason ||
             !p->scratch_score || !p->scratch_cost)
                 return -ENOMEM;
         for (; p->n < s->n_services; p->n++) {
@@ -244,6 +316,12 @@ int plans_make(Router *r, const Settings *s, Plans *p) {
         k = check_names(p);
         if (k < 0)
                 return k;
+        k = choose_slots(r, p);
+        if (k < 0)
+                return k;
+        p->slots = calloc(p->n_slots + 1, sizeof(Node *));
+        if (!p->slots)
+                return -ENOMEM;
         if (names_init(&p->service_names, p->n, service_name_of, p->services) < 0 ||
             names_init(&p->node_names, p->n_nodes, node_name_of, p->slots) < 0)
                 return -ENOMEM;

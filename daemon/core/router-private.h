@@ -41,6 +41,8 @@ struct Router {
         Leases leases;
         Effects effects;
         Counters counters;
+        RouterBooks books;      /* or NULL */
+        void *books_userdata;
 
         /* Scratch for one decision, as long as the largest service. */
         uint32_t scratch_size;

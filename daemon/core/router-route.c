@@ -102,12 +102,13 @@ static Lease *promise(Filter *f, Node *n, Money cost, const RouteRequest *q) {
 
         node_month(n, r->utc_ns);
         l->node = n->slot;
-        l->decided_ns = f->now_ns;
         l->estimate = cost;
         l->units = f->units;
         l->used_before = node_used(n, operation);
         l->month_start_ns = n->month.start_ns;
         l->operation = (uint16_t) operation;
+        l->operation_mark = n->operations[operation].mark;
+        l->tier = (uint8_t) f->tier;
         l->idempotent = (int8_t) CLAMP(q->idempotent, -1, 1);
         l->strategy = q->strategy == _STRATEGY_INVALID ? UINT8_MAX : (uint8_t) q->strategy;
         if (h->breaker.circuit == CIRCUIT_HALF_OPEN && h->breaker.permits > 0) {
@@ -245,6 +246,7 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
         l->longitude = (float) longitude;
         l->n_tried = (uint8_t) n_tried;
         memcpy(l->tried, tried, n_tried * sizeof(*tried));
+        lease_publish(&r->leases, l);
 
         r->counters.decisions++;
         s->decisions++;

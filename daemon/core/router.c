@@ -107,6 +107,16 @@ uint64_t router_next_ns(const Router *r) {
         return MAX(MIN(leases_next_ns(&r->leases), t ? t->at_ns : NSEC_INFINITY), r->now_ns);
 }
 
+void router_set_books(Router *r, RouterBooks books, void *userdata) {
+        r->books = books;
+        r->books_userdata = userdata;
+}
+
+void router_set_committed(Router *r, uint64_t serial) {
+        r->leases.committed = MAX(r->leases.committed, serial);
+        r->leases.call = MAX(r->leases.call, serial);
+}
+
 bool router_next_effect(Router *r, Effect *ret) {
         return effects_pop(&r->effects, ret);
 }

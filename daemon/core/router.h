@@ -214,6 +214,27 @@ bool router_next_effect(Router *r, Effect *ret);
 /* Which event types anybody wants, as a mask of 1 << EventType. The others are not even made. */
 void router_set_event_mask(Router *r, uint32_t mask);
 
+/* ---- the books ---- */
+
+/* A call that has ended, as it goes into the books. */
+typedef struct SettledCall {
+        uint64_t serial; /* rising with each call, through all lives of the brain */
+        const char *service_name, *node, *operation, *provider; /* operation: "" where none was named */
+        CostTier tier;
+        Verdict verdict;
+        Money cost, usual_cost; /* what was charged; what the configured weights alone would have led to */
+        Units units;
+        uint64_t utc_ns;
+} SettledCall;
+
+typedef void (*RouterBooks)(void *userdata, const SettledCall *call);
+
+/* Each call goes there as it ends, in the order of the serials; money is too dear for a queue that may be full. The
+ * strings last as long as the call. */
+void router_set_books(Router *r, RouterBooks books, void *userdata);
+/* The calls up to this serial are in the books for good. */
+void router_set_committed(Router *r, uint64_t serial);
+
 /* ---- scenarios ---- */
 
 #define SCENARIO_ID_MAX 31

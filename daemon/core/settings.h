@@ -89,6 +89,9 @@ typedef struct RouterLimits {
         uint32_t services;        /* default 10000 */
         uint32_t nodes;           /* default 20000, of all services together */
         uint32_t nodes_per_service; /* default 10000 */
+        /* Where the leases lie, aligned to 64, of lease_memory_size() bytes: memory that outlives the brain, which finds
+         * its leases there again. Not owned. NULL: its own. */
+        void *lease_memory;
 } RouterLimits;
 
 /* Fills in what the configuration's documentation promises as defaults (strings stay NULL). */

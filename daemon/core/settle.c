@@ -31,7 +31,7 @@ static uint32_t lease_operation(const Lease *lease, const Node *n) {
         return lease->operation <= n->n_operations ? lease->operation : 0;
 }
 
-static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o) {
+static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o, Units *ret_units) {
         uint32_t operation = lease_operation(lease, n);
         Budget *b = &n->service->budget;
         Units units = o->units >= 0 ? MIN(o->units, UNITS_MAX) : lease->units;
@@ -43,6 +43,7 @@ static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o) {
                 budget_refund(b, lease->estimate);
                 r->counters.outstanding -= lease->estimate;
                 r->counters.refunded = money_add(r->counters.refunded, lease->estimate);
+                *ret_units = 0;
                 return 0;
         }
         if (o->cost != MONEY_UNSET)
@@ -59,6 +60,7 @@ static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o) {
         r->counters.adjusted = money_add(r->counters.adjusted, cost - lease->estimate);
         budget_alerts(r, n->service, r->now_ns);
         detect_spend(r, n->service, r->now_ns);
+        *ret_units = units;
         return cost;
 }
 
@@ -81,24 +83,46 @@ static void record_point(SeriesPoint *p, const Outcome *o, Money cost, Money usu
                 p->latency_sum_ms += (float) ((double) o->latency_ns / (double) NSEC_PER_MSEC);
 }
 
-static void record(Router *r, Node *n, const Lease *lease, const Outcome *o, Money cost) {
-        Money usual = o->verdict == PM_NOT_SENT ? 0 : price_units(n->service->static_price, lease->units);
-
+static void record(Router *r, Node *n, const Outcome *o, Money cost, Money usual) {
         series_advance(n->series, &n->latency, r->utc_ns, r->now_ns);
         record_point(series_minute(n->series), o, cost, usual);
         record_point(series_hour(n->series), o, cost, usual);
         n->service->savings = money_add(n->service->savings, usual - cost);
 }
 
+/* The call is in the lease before it is in the books, and for so long as it may be missing there. */
+static void close_lease(Router *r, Lease *lease, const Node *n, const LeaseEnd *end) {
+        const struct pm_operation *operation = node_operation(n, lease_operation(lease, n));
+
+        lease_close(&r->leases, lease, r->books ? end : NULL);
+        if (!r->books)
+                return;
+        r->books(r->books_userdata, &(SettledCall) {
+                .serial = lease->serial,
+                .service_name = n->service->settings.name,
+                .node = n->name,
+                .operation = operation ? operation->name : "",
+                .provider = n->settings->provider_name ?: "",
+                .tier = (CostTier) lease->tier,
+                .verdict = (Verdict) end->verdict,
+                .cost = end->cost,
+                .usual_cost = end->usual_cost,
+                .units = end->units,
+                .utc_ns = end->utc_ns,
+        });
+}
+
 Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
         Node *n = r->nodes[lease->node];
         NodeHot *h = node_hot(n);
-        Money cost = settle_money(r, lease, n, o);
+        Money usual = o->verdict == PM_NOT_SENT ? 0 : price_units(n->service->static_price, lease->units);
+        LeaseEnd end = { .usual_cost = usual, .utc_ns = r->utc_ns, .verdict = (uint8_t) o->verdict };
+        Money cost = end.cost = settle_money(r, lease, n, o, &end.units);
 
         h->in_flight--;
         if (o->verdict != PM_NOT_SENT && o->verdict != PM_UNKNOWN)
                 h->unheard = 0;
-        record(r, n, lease, o, cost);
+        record(r, n, o, cost, usual);
         if (lease->permit && h->breaker.circuit == CIRCUIT_HALF_OPEN && lease->generation == h->breaker.generation)
                 h->breaker.permits++;
         n->verdicts[o->verdict]++;
@@ -119,7 +143,7 @@ Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns) {
                 .retry_after_ns = o->retry_after_ns,
                 .cooldown_ns = o->cooldown_ns,
         }, now_ns);
-        lease_close(&r->leases, lease);
+        close_lease(r, lease, n, &end);
         return cost;
 }
 

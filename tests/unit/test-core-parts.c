@@ -276,12 +276,13 @@ static void test_lease_table(void **state) {
         assert_int_equal(leases_init(&l, &limits, &random, now), 0);
         for (uint32_t i = 0; i < 400; i++) {
                 assert_true(leases_room(&l, 7, true));
-                lease_open(&l, 7, true, now + (1 + i % 50) * SEC);
+                lease_publish(&l, lease_open(&l, 7, true, now + (1 + i % 50) * SEC));
         }
         assert_false(leases_room(&l, 7, true));
         assert_true(leases_room(&l, 8, true));
         assert_true(leases_room(&l, 7, false));
         x = lease_open(&l, 8, true, now + 3600 * SEC);
+        lease_publish(&l, x);
         lease_id(&l, x, id);
         assert_int_equal(strlen(id), DECISION_ID_MAX);
         assert_ptr_equal(lease_find(&l, id, 8, false), x);
@@ -302,7 +303,7 @@ static void test_lease_table(void **state) {
                 assert_null(leases_due(&l, now + s * SEC - 1));
                 assert_int_equal(leases_next_ns(&l), now + s * SEC);
                 while ((x = leases_due(&l, now + s * SEC))) {
-                        lease_close(&l, x);
+                        lease_close(&l, x, NULL);
                         due++;
                 }
                 assert_int_equal(due, 8);
@@ -312,7 +313,7 @@ static void test_lease_table(void **state) {
         assert_null(leases_due(&l, now + 3599 * SEC));
         x = leases_due(&l, now + 100000 * SEC);
         assert_non_null(x);
-        lease_close(&l, x);
+        lease_close(&l, x, NULL);
         assert_null(lease_find(&l, id, 8, false));
         assert_int_equal(leases_next_ns(&l), NSEC_INFINITY);
         leases_done(&l);

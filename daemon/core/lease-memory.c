@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/core/lease-memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "basic/macro.h"
+
+#define MAGIC UINT64_C(0x657361654c6d7470) /* "ptmLease" */
+#define VERSION 1
+
+static uint32_t n_places(const RouterLimits *limits) {
+        return 2 * MIN(limits->leases, UINT32_MAX / 4);
+}
+
+/* More than there may be nodes, so that a slot is not given away while a call of its last node is on the way to the
+ * disk. */
+static uint32_t n_slots(const RouterLimits *limits) {
+        return 2 * MIN(limits->nodes, UINT32_MAX / 4);
+}
+
+static size_t names_offset(void) {
+        return (sizeof(LeaseHeader) + 63) / 64 * 64;
+}
+
+static size_t table_offset(const RouterLimits *limits) {
+        return (names_offset() + (size_t) n_slots(limits) * sizeof(SlotName) + 63) / 64 * 64;
+}
+
+size_t lease_memory_size(const RouterLimits *limits) {
+        return table_offset(limits) + (size_t) n_places(limits) * sizeof(Lease);
+}
+
+int lease_memory_init(Leases *l, const RouterLimits *limits) {
+        char *memory = limits->lease_memory ?: calloc(1, lease_memory_size(limits));
+        LeaseHeader wanted = {
+                .magic = MAGIC,
+                .version = VERSION,
+                .lease_size = sizeof(Lease),
+                .name_size = sizeof(SlotName),
+                .places = n_places(limits),
+                .slots = n_slots(limits),
+        };
+
+        if (!memory)
+                return -ENOMEM;
+        l->own = !limits->lease_memory;
+        l->header = (LeaseHeader *) memory;
+        l->names = (SlotName *) (memory + names_offset());
+        l->table = (Lease *) (memory + table_offset(limits));
+        if (memcmp(l->header, &wanted, offsetof(LeaseHeader, touched)) != 0) {
+                l->header->magic = 0;
+                lease_barrier();
+                l->header->touched = l->header->named = 0;
+                lease_barrier();
+                *l->header = wanted;
+        }
+        l->header->touched = MIN(l->header->touched, wanted.places);
+        l->header->named = MIN(l->header->named, wanted.slots);
+        l->touched = l->header->touched;
+        l->found = l->touched > 0;
+        return 0;
+}
+
+/* "service/id" of the characters that names consist of. */
+static bool is_node_name(const char *s) {
+        const char *slash = memchr(s, '/', SERVICE_NAME_MAX + 1);
+        size_t n = strnlen(s, NODE_NAME_MAX + 1);
+
+        if (!slash || slash == s || slash[1] == 0 || n > NODE_NAME_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", s[i]) && s + i != slash)
+                        return false;
+        return true;
+}
+
+const SlotName *slot_name(const Leases *l, uint32_t slot) {
+        const SlotName *name = &l->names[slot];
+
+        if (slot >= l->header->named || !is_node_name(name->node) ||
+            strnlen(name->provider, sizeof(name->provider)) == sizeof(name->provider))
+                return NULL;
+        return name;
+}
+
+void slot_set_name(Leases *l, uint32_t slot, const char *node, const char *provider) {
+        SlotName *name = &l->names[slot];
+        char first = node[0];
+
+        if (slot >= l->header->slots)
+                return;
+        /* Its first letter comes last: until then there is no name. */
+        name->node[0] = 0;
+        lease_barrier();
+        snprintf(name->node + 1, sizeof(name->node) - 1, "%s", node + 1);
+        snprintf(name->provider, sizeof(name->provider), "%s", provider);
+        lease_barrier();
+        name->node[0] = first;
+        lease_barrier();
+        l->header->named = MAX(l->header->named, slot + 1);
+}
+
+uint32_t operation_mark(const char *name) {
+        uint32_t mark = 2166136261; /* FNV-1a */
+
+        for (; *name; name++)
+                mark = (mark ^ (uint8_t) *name) * 16777619;
+        return mark + (mark == 0);
+}
