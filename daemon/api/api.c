@@ -90,7 +90,8 @@ void api_dispatch_effects(Api *api, uint64_t now_ns) {
                         api_audit_event(api, &effect.event);
                         break;
                 case EFFECT_PROBE_DUE:
-                        probes_due(api->probes, effect.probe.id, effect.probe.node, effect.probe.provider, now_ns);
+                        probes_due(api->probes, effect.probe.id, effect.probe.node, effect.probe.provider, effect.probe.timeout_ns,
+                                   now_ns);
                         break;
                 }
 }

@@ -19,8 +19,6 @@ struct Probes {
         bool ever_followed;
 };
 
-#define PROBE_TIMEOUT_MAX_NS (10 * NSEC_PER_SEC)
-
 int probes_new(Probes **ret, Router *router, Users *users) {
         Probes *p = calloc(1, sizeof(Probes));
 
@@ -88,18 +86,16 @@ static const struct pm_probe *choose_probe(const struct pm_provider *provider, c
         return wanted || !provider->probe->billed ? provider->probe : NULL;
 }
 
-void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provider *provider, uint64_t now_ns) {
+void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provider *provider, uint64_t timeout_ns, uint64_t now_ns) {
         const NodeSettings *settings = node_settings(node);
         bool authenticated;
         NodeStatus status;
         ProbeOut out = {};
         Follower *f = p->followers;
 
-        if (!f || !provider)
-                return;
-        const struct pm_probe *probe = choose_probe(provider, settings, &authenticated);
+        const struct pm_probe *probe = f && provider ? choose_probe(provider, settings, &authenticated) : NULL;
         if (!probe)
-                return;
+                return router_probe_drop(p->router, id);
 
         node_status(p->router, node, now_ns, &status);
         snprintf(out.probe.id, sizeof(out.probe.id), "%llu", (unsigned long long) id);
@@ -114,8 +110,7 @@ void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provid
                 out.probe.n_headers++;
         out.probe.body = probe->body;
         out.probe.credential = authenticated ? settings->credential : NULL;
-        /* An answer after the next probe is due would be nobody's: a node that hangs would never be seen to. */
-        out.probe.timeout_ns = MIN(PROBE_TIMEOUT_MAX_NS, status.health_check_interval_ns / 2);
+        out.probe.timeout_ns = timeout_ns;
 
         /* The next probe goes to the next follower. */
         if (f->next) {

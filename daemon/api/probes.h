@@ -12,4 +12,4 @@ size_t probes_followers(const Probes *p);
 /* Whether there was a prober at any time. */
 bool probes_ever_followed(const Probes *p);
 /* A probe of a node is due. */
-void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provider *provider, uint64_t now_ns);
+void probes_due(Probes *p, uint64_t id, const Node *node, const struct pm_provider *provider, uint64_t timeout_ns, uint64_t now_ns);

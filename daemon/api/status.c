@@ -110,11 +110,17 @@ static void check_rest(Api *api, Check *configuration, Check *probes) {
         snprintf(configuration->message, sizeof(configuration->message), "%s",
                  api->last_reload_failed ? "the last reload was refused; the configuration before it is in force" : "in force");
 
-        /* A host may do without a prober; one that went away is a loss. */
+        /* A host may do without a prober; one that went away, or hangs, is a loss. */
         size_t n = probes_followers(api->probes);
-        *probes = (Check) { "probes", n == 0 && probes_ever_followed(api->probes) ? STATUS_DEGRADED : STATUS_OK, "" };
-        snprintf(probes->message, sizeof(probes->message),
-                 n ? "%zu prober connected" : "no prober is connected; nodes are judged by the reports of callers alone", n);
+        unsigned unanswered = router_probes_unanswered(api->router);
+        bool lost = unanswered > 0 || (n == 0 && probes_ever_followed(api->probes));
+        *probes = (Check) { "probes", lost ? STATUS_DEGRADED : STATUS_OK, "" };
+        if (unanswered > 0)
+                snprintf(probes->message, sizeof(probes->message), "%zu prober connected, but the last %u probes were not answered",
+                         n, unanswered);
+        else
+                snprintf(probes->message, sizeof(probes->message),
+                         n ? "%zu prober connected" : "no prober is connected; nodes are judged by the reports of callers alone", n);
 }
 
 static void check_audit(Api *api, Check *c) {
@@ -198,6 +204,7 @@ typedef struct SystemStatusOut {
         F(counters.leases_expired, "leasesExpired", FIELD_UINT64), \
         F(counters.leases, "leases", FIELD_UINT32), \
         F(counters.probes, "probes", FIELD_UINT64), \
+        F(counters.probes_unanswered, "probesUnanswered", FIELD_UINT64), \
         F(rate_limited, "rateLimited", FIELD_UINT64)
 
 #define F(member, name, type, ...) FIELD(SystemStatus, member, name, type, ##__VA_ARGS__)

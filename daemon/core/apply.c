@@ -12,20 +12,38 @@
 #include "daemon/core/lease-memory.h"
 #include "daemon/core/plan.h"
 
+/* Where the operation stands in the list of the provider that the node gets. */
+static uint16_t new_place(const Node *n, uint16_t operation) {
+        const struct pm_operation *op = node_operation(n, operation);
+        const struct pm_provider *p = n->next->provider;
+
+        if (n->settings->provider == p || operation == 0)
+                return operation;
+        if (op && same_vendor(n->settings->provider, p))
+                for (uint32_t i = 0; i < count_operations(p); i++)
+                        if (streq(p->operations[i].name, op->name))
+                                return (uint16_t) (i + 1);
+        return OPERATION_GONE;
+}
+
 static void remove_what_goes(Router *r, Plans *p) {
         uint32_t wanted = r->effects.event_mask;
 
         for (uint32_t i = 0; i < p->n; i++) {
                 p->plans[i].service->keep = true;
                 for (uint32_t k = 0; k < p->plans[i].n; k++)
-                        p->plans[i].nodes[k]->keep = true;
+                        p->plans[i].nodes[k]->next = &p->plans[i].settings.nodes[k];
         }
         /* Events about them would point at what is gone. */
         r->effects.event_mask = 0;
         for (uint32_t i = 0; i < r->leases.touched && r->leases.n > 0; i++) {
                 Lease *l = &r->leases.table[i];
 
-                if (l->tag != 0 && !r->nodes[l->node]->keep)
+                if (l->tag == 0)
+                        continue;
+                if (r->nodes[l->node]->next)
+                        l->operation = new_place(r->nodes[l->node], l->operation);
+                else
                         lease_expire(r, l, r->now_ns);
         }
         r->effects.event_mask = wanted;
@@ -33,7 +51,7 @@ static void remove_what_goes(Router *r, Plans *p) {
         for (uint32_t i = 0; i < r->n_slots; i++) {
                 Node *n = r->nodes[i];
 
-                if (!n || n->keep)
+                if (!n || n->next)
                         continue;
                 timer_disarm(&r->timers, &n->probe_timer);
                 timer_disarm(&r->timers, &n->breaker_timer);
@@ -43,7 +61,7 @@ static void remove_what_goes(Router *r, Plans *p) {
                 Service *s = r->services[i];
 
                 for (uint32_t k = 0; k < s->n; k++)
-                        if (!s->nodes[k]->keep)
+                        if (!s->nodes[k]->next)
                                 s->nodes[k] = node_free(s->nodes[k]);
                 if (!s->keep) {
                         scenario_drop_service(r, s);
@@ -90,9 +108,13 @@ static void configure_node(Node *n, NodeHot *h, const NodeSettings *s, Operation
                 n->operations = TAKE(*operations);
                 n->n_operations = count_operations(s->provider);
         }
+        const char *url = url_of(s);
+        /* The answer to a probe of what it was is none of what it is. */
+        if (n->settings && (n->settings->provider != s->provider || !streq(n->url, url)))
+                n->probe_id = 0;
         n->settings = s;
-        n->url = url_of(s);
-        n->keep = false;
+        n->url = url;
+        n->next = NULL;
         if (h->weight != s->weight || h->wrr_effective == 0)
                 h->wrr_effective = (int32_t) s->weight * 100;
         h->weight = s->weight;

@@ -119,7 +119,7 @@ static void learn_latency(Node *n, const Observation *o, uint64_t now_ns) {
 
 /* A doubted node gets hardly any calls that could fail: probes are to find out, one at a time. */
 static void ask_for_proof(Router *r, Node *n, uint64_t now_ns) {
-        if (node_is_probed(r, n) && n->probe_id == 0 && now_ns - n->probed_ns >= PROOF_NS)
+        if (node_is_probed(r, n) && !probe_awaited(n, now_ns) && now_ns - n->probed_ns >= PROOF_NS)
                 probe_soon(r, n, 0, now_ns);
 }
 

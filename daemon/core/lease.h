@@ -16,6 +16,9 @@
 #define LEASE_NONE UINT32_MAX
 #define LEASE_TRIED_MAX 24 /* nodes that one chain of fallbacks may leave behind */
 
+/* It had one, which the provider has no more. */
+#define OPERATION_GONE UINT16_MAX
+
 #define WHEEL_SLOTS 16384
 #define WHEEL_SHIFT 28 /* a slot is 2^28 ns, 268 ms; a turn 73 minutes, longer than any lease */
 
@@ -41,7 +44,7 @@ typedef struct Lease {
         uint32_t generation;      /* of the breaker */
         uint32_t operation_mark;  /* see operation_mark() */
         float latitude, longitude;
-        uint16_t operation;       /* 1 + its place in the provider's list; 0: none */
+        uint16_t operation;       /* 1 + its place in the provider's list; 0: none; OPERATION_GONE */
         uint8_t strategy;         /* asked for; UINT8_MAX: the service's */
         int8_t idempotent;        /* as asked */
         uint8_t counted;          /* against the user's share */

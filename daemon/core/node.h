@@ -71,7 +71,7 @@ struct Node {
         const NodeSettings *settings;
         char *name;                  /* "service/id" */
         const char *url;
-        bool keep;                   /* while new settings are put in force */
+        const NodeSettings *next;    /* while new settings are put in force; NULL: it goes */
         Node *account;               /* the next in the ring of those that share the credential */
 
         /* What refreshing reads stands at the head of each; the long arrays come after. */
@@ -99,7 +99,8 @@ struct Node {
         Series *series; /* in a slab of the router, so that what is never used takes no memory */
 
         Timer probe_timer, breaker_timer;
-        uint64_t probe_id;           /* the one that is due; 0: none */
+        uint64_t probe_id;           /* the one whose answer is awaited; 0: none */
+        uint64_t probe_deadline_ns;  /* until when */
         uint64_t slow_told_ns;       /* the last performance_degradation event; 0: never */
 };
 

@@ -80,6 +80,10 @@ uint32_t count_operations(const struct pm_provider *p) {
         return n;
 }
 
+bool same_vendor(const struct pm_provider *a, const struct pm_provider *b) {
+        return a && b && streq(a->name, b->name);
+}
+
 static Node *node_new(const char *service, const NodeSettings *settings) {
         size_t size = strlen(service) + 1 + strlen(settings->id) + 1;
         Node *n = calloc(1, sizeof(*n));
@@ -109,7 +113,7 @@ static Node *find_existing(const Router *r, const char *service, const char *id)
 
 /* What was used of an operation this month counts on under its name, though it may now stand elsewhere in the list. */
 static void keep_operations(const Node *n, const struct pm_provider *p, OperationState *ret) {
-        if (!n || !n->settings->provider || !p || !streq(n->settings->provider->name, p->name))
+        if (!n || !same_vendor(n->settings->provider, p))
                 return;
         ret[0] = n->operations[0];
         for (uint32_t i = 1; i <= count_operations(p); i++) {

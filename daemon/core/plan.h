@@ -35,3 +35,5 @@ void plans_done(Plans *p);
 
 Node *node_free(Node *n);
 uint32_t count_operations(const struct pm_provider *p);
+/* Whether an operation of the same name is the same with both. */
+bool same_vendor(const struct pm_provider *a, const struct pm_provider *b);

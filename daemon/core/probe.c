@@ -11,6 +11,11 @@
 #define OPEN_DIVISOR 2
 /* Between the probes of a half-open node, which is to be back soon if it can. */
 #define TRIAL_NS NSEC_PER_SEC
+/* The vendor's time to answer. An answer after the next probe is due would be nobody's: a node that hangs would never be
+ * seen to. */
+#define TIMEOUT_MAX_NS (10 * NSEC_PER_SEC)
+/* There and back. */
+#define GRACE_NS NSEC_PER_SEC
 /* Before a certificate ends: time to renew it at leisure, and time to hurry. */
 #define CERTIFICATE_SOON_NS (14 * NSEC_PER_DAY)
 #define CERTIFICATE_NOW_NS (3 * NSEC_PER_DAY)
@@ -40,6 +45,7 @@ void router_set_probing(Router *r, bool on, uint64_t now_ns) {
         if (r->probing == on)
                 return;
         r->probing = on;
+        r->unanswered = 0;
         for (uint32_t i = 0; i < r->n_slots; i++) {
                 Node *n = r->nodes[i];
 
@@ -57,9 +63,20 @@ void router_set_probing(Router *r, bool on, uint64_t now_ns) {
         }
 }
 
+bool probe_awaited(const Node *n, uint64_t now_ns) {
+        return n->probe_id != 0 && now_ns < n->probe_deadline_ns;
+}
+
 void probe_due(Router *r, Node *n, uint64_t now_ns) {
         Effect *e;
 
+        if (probe_awaited(n, now_ns))
+                return probe_soon(r, n, n->probe_deadline_ns - now_ns, now_ns);
+        if (n->probe_id != 0) {
+                r->unanswered++;
+                r->counters.probes_unanswered++;
+                n->probe_id = 0;
+        }
         probe_schedule(r, n, now_ns);
         if (!node_is_probed(r, n))
                 return;
@@ -71,6 +88,20 @@ void probe_due(Router *r, Node *n, uint64_t now_ns) {
         e->probe.id = n->probe_id;
         e->probe.node = n;
         e->probe.provider = n->settings->provider;
+        e->probe.timeout_ns = MIN(TIMEOUT_MAX_NS, n->service->settings.health_check_interval_ns / 2);
+        /* It may wait for as long before it is sent. */
+        n->probe_deadline_ns = now_ns + 2 * e->probe.timeout_ns + GRACE_NS;
+}
+
+void router_probe_drop(Router *r, uint64_t probe) {
+        const Node *n;
+
+        if (router_probe_node(r, probe, &n) == 0)
+                r->nodes[n->slot]->probe_id = 0;
+}
+
+unsigned router_probes_unanswered(const Router *r) {
+        return r->unanswered;
 }
 
 int router_probe_node(Router *r, uint64_t probe, const Node **ret) {
@@ -131,6 +162,7 @@ int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t no
                 verdict = PM_UNKNOWN;
         check_certificate(r, n, o->certificate_expires_utc_ns, now_ns);
         n->probe_id = 0;
+        r->unanswered = 0;
         n->probed_ns = MAX(now_ns, UINT64_C(1));
         n->last_probe = (int) verdict;
         node_stale(n);

@@ -22,6 +22,7 @@ struct Router {
         uint64_t serial;        /* of decisions, also the mark in NodeHot.excluded */
         bool probing;
         uint32_t probe_serial;
+        unsigned unanswered;    /* probes in a row */
 
         Service **services;
         uint32_t n_services;
@@ -150,6 +151,8 @@ int route_decide(Router *r, Service *s, const RouteRequest *q, const Lease *befo
 /* ---- probe.c ---- */
 
 bool node_is_probed(const Router *r, const Node *n);
+/* One is under way, and may still be answered. */
+bool probe_awaited(const Node *n, uint64_t now_ns);
 void probe_schedule(Router *r, Node *n, uint64_t now_ns);
 void probe_soon(Router *r, Node *n, uint64_t in_ns, uint64_t now_ns);
 void probe_due(Router *r, Node *n, uint64_t now_ns);

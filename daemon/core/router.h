@@ -163,10 +163,17 @@ int router_set_node_state(Router *r, const char *node, AdministrativeState state
 
 /* Whether anybody carries out probes; while nobody does, none falls due. */
 void router_set_probing(Router *r, bool on, uint64_t now_ns);
-/* probe: the number from the EFFECT_PROBE_DUE. ROUTE_NO_SUCH_DECISION: unknown, late or answered already. */
+/* A node has one probe under way at most. One that is not answered in time is given up when the next is due, and says
+ * nothing about the node.
+ *
+ * probe: the number from the EFFECT_PROBE_DUE. ROUTE_NO_SUCH_DECISION: unknown, late or answered already. */
 int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t now_ns, Verdict *ret);
 /* The node that a probe is about. */
 int router_probe_node(Router *r, uint64_t probe, const Node **ret);
+/* It is not carried out, and nobody is to wait for an answer. */
+void router_probe_drop(Router *r, uint64_t probe);
+/* How many in a row were given up, of any node. */
+unsigned router_probes_unanswered(const Router *r);
 
 /* ---- time ---- */
 
@@ -203,6 +210,7 @@ typedef struct Effect {
                         uint64_t id;
                         const Node *node;
                         const struct pm_provider *provider;
+                        uint64_t timeout_ns; /* of the request */
                 } probe;
         };
 } Effect;
@@ -369,7 +377,7 @@ typedef struct ServiceStatus {
 } ServiceStatus;
 
 typedef struct Counters {
-        uint64_t decisions, reports, failures, fallbacks, refused, leases_expired, probes, effects_lost;
+        uint64_t decisions, reports, failures, fallbacks, refused, leases_expired, probes, probes_unanswered, effects_lost;
         uint32_t leases; /* open now */
         /* Since the start: settled + refunded + outstanding = reserved + adjusted, always. */
         Money reserved;    /* by all decisions ever */

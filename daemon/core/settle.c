@@ -11,13 +11,11 @@ static void correct_units(Node *n, const Lease *lease, uint32_t operation, Units
         Units difference = units - lease->units;
 
         node_month(n, utc_ns);
-        if (lease->month_start_ns == n->month.start_ns) {
-                n->used += difference;
+        if (lease->month_start_ns != n->month.start_ns) /* promised last month, used in this */
+                difference = units;
+        n->used += difference;
+        if (lease->operation != OPERATION_GONE)
                 n->operations[operation].used += difference;
-        } else { /* promised last month, used in this */
-                n->used += units;
-                n->operations[operation].used += units;
-        }
 }
 
 static void charge(Router *r, Node *n, Money cost) {
@@ -29,6 +27,14 @@ static void charge(Router *r, Node *n, Money cost) {
 
 static uint32_t lease_operation(const Lease *lease, const Node *n) {
         return lease->operation <= n->n_operations ? lease->operation : 0;
+}
+
+/* What so many units cost instead of those that were promised. */
+static Money price_again(const Lease *lease, const Node *n, Units units) {
+        if (lease->operation != OPERATION_GONE)
+                return node_price(n, lease_operation(lease, n), lease->used_before, units);
+        /* Nobody knows its price any more but by what was promised. */
+        return lease->units > 0 ? (Money) MIN((__int128) lease->estimate * units / lease->units, (__int128) MONEY_MAX) : 0;
 }
 
 static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o, Units *ret_units) {
@@ -51,7 +57,7 @@ static Money settle_money(Router *r, Lease *lease, Node *n, const Outcome *o, Un
         else if (units == lease->units)
                 cost = lease->estimate;
         else
-                cost = node_price(n, operation, lease->used_before, units);
+                cost = price_again(lease, n, units);
         correct_units(n, lease, operation, units, r->utc_ns);
         budget_settle(b, lease->estimate, cost);
         charge(r, n, cost);

@@ -2,6 +2,7 @@
 """Probes end to end: the daemon says what is due, the prober carries it out, the brain learns from it."""
 
 import os
+import signal
 
 import pytest
 
@@ -91,6 +92,22 @@ def test_prober_and_daemon_come_and_go(daemon, prober, client, two, wait_for):
     p.wait_following()
     wait_for(lambda: node(c, "pay/east").get("lastProbe") == "ok", "probes go on")
     assert len(p.log().splitlines()) <= 6, p.log()
+
+
+def test_a_prober_that_hangs_is_missed_and_speaks_ill_of_nobody(daemon, prober, client, two, wait_for):
+    d = daemon(configuration(two))
+    c = client(d)
+    p = prober(d).wait_following()
+    wait_for(lambda: node(c, "pay/east").get("lastProbe") == "ok" and node(c, "pay/west").get("lastProbe") == "ok", "both are probed")
+    p.signal(signal.SIGSTOP)
+    wait_for(lambda: probers(c) == "degraded", "the daemon misses it")
+    sent = c.call("GetSystemStatus")["status"]["probes"]
+    wait_for(lambda: c.call("GetSystemStatus")["status"]["probesUnanswered"] >= 4, "more are given up")
+    status = c.call("GetSystemStatus")["status"]
+    assert status["probes"] - sent <= status["probesUnanswered"], "no node has two under way"
+    assert all(n["circuit"] == "closed" and n["health"] in ("healthy", "unknown") for n in (node(c, "pay/east"), node(c, "pay/west")))
+    p.signal(signal.SIGCONT)
+    wait_for(lambda: probers(c) == "ok", "it is back")
 
 
 def test_an_authenticated_probe_and_where_its_secret_is_not(daemon, prober, client, two, run_dir, wait_for):

@@ -378,6 +378,72 @@ static void test_probes_fall_due_spread_out(void **state) {
         core_done(&c);
 }
 
+/* A prober that says nothing says nothing about the node either, and gets no second probe for it meanwhile. */
+static void test_one_probe_at_a_time(void **state) {
+        Outcome o = core_outcome(PM_OK, MS);
+        uint64_t first, second, sent;
+        Verdict found;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        core_service(&c)->health_check_interval_ns = 3600 * SEC;
+        core_apply(&c);
+        router_set_probing(c.router, true, c.now);
+        first = next_probe(&c, "s/a");
+        sent = c.now;
+        /* Doubt asks for a probe at once; the one that is under way will do. */
+        fail_node(&c, "a", 3);
+        core_wait(&c, 15 * SEC);
+        assert_int_equal(core_counters(&c).probes, 1);
+        assert_int_equal(router_probe_result(c.router, first, &o, c.now, &found), 0);
+
+        /* The second is not answered, and after so long nobody waits for it. */
+        first = next_probe(&c, "s/a");
+        sent = c.now;
+        fail_node(&c, "a", 3);
+        second = next_probe(&c, "s/a");
+        assert_true(second != first);
+        assert_in_range(c.now - sent, 20 * SEC, 25 * SEC);
+        assert_int_equal(router_probes_unanswered(c.router), 1);
+        assert_int_equal(core_counters(&c).probes_unanswered, 1);
+        assert_int_equal(core_node(&c, "s/a").last_probe, PM_OK); /* what was answered last */
+        assert_int_equal(router_probe_result(c.router, first, &o, c.now, &found), ROUTE_NO_SUCH_DECISION);
+        assert_int_equal(router_probe_result(c.router, second, &o, c.now, &found), 0);
+        assert_int_equal(router_probes_unanswered(c.router), 0);
+        assert_int_equal(core_counters(&c).probes_unanswered, 1);
+
+        /* An answer that comes late is better than none, as long as nothing else was asked. */
+        first = next_probe(&c, "s/a");
+        core_wait(&c, 60 * SEC);
+        assert_int_equal(router_probe_result(c.router, first, &o, c.now, &found), 0);
+        core_done(&c);
+}
+
+/* What was asked of the node as it was says nothing about what it is now. */
+static void test_a_probe_does_not_outlive_what_it_was_sent_to(void **state) {
+        Outcome o = core_outcome(PM_OK, MS);
+        struct pm_provider other = test_provider;
+        uint64_t id;
+        Verdict found;
+        Core c;
+
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        router_set_probing(c.router, true, c.now);
+        id = next_probe(&c, "s/a");
+        core_service(&c)->nodes[0].weight = 7;
+        core_apply(&c);
+        assert_int_equal(router_probe_result(c.router, id, &o, c.now, &found), 0);
+        id = next_probe(&c, "s/a");
+        core_service(&c)->nodes[0].url = strdup("https://elsewhere.example");
+        core_apply(&c);
+        assert_int_equal(router_probe_result(c.router, id, &o, c.now, &found), ROUTE_NO_SUCH_DECISION);
+        id = next_probe(&c, "s/a");
+        core_service(&c)->nodes[0].provider = &other;
+        core_apply(&c);
+        assert_int_equal(router_probe_result(c.router, id, &o, c.now, &found), ROUTE_NO_SUCH_DECISION);
+        core_done(&c);
+}
+
 static void test_keyless_no_is_an_answer(void **state) {
         Outcome o = core_outcome(PM_AUTHENTICATION_FAILURE, MS);
         Verdict found;
@@ -467,6 +533,8 @@ int main(void) {
                 cmocka_unit_test(test_probes_bring_a_node_back),
                 cmocka_unit_test(test_probes_first_when_a_second_try_does_harm),
                 cmocka_unit_test(test_probes_fall_due_spread_out),
+                cmocka_unit_test(test_one_probe_at_a_time),
+                cmocka_unit_test(test_a_probe_does_not_outlive_what_it_was_sent_to),
                 cmocka_unit_test(test_keyless_no_is_an_answer),
                 cmocka_unit_test(test_certificates_that_end_soon),
                 cmocka_unit_test(test_health_states),

@@ -297,6 +297,55 @@ static void test_a_quota_is_not_renewed_by_a_reload(void **state) {
         core_done(&c);
 }
 
+/* A call that was decided before a reload is settled as the operation that it was, wherever that stands now. */
+static void test_a_reload_mixes_no_operations_up(void **state) {
+        struct pm_operation operations[] = { test_provider.operations[1], test_provider.operations[0], {} };
+        struct pm_provider reordered = test_provider, without = test_provider, other = test_provider;
+        RouteRequest q = core_request();
+        Outcome o = core_outcome(PM_OK, MS);
+        LeaseView view;
+        Core c;
+
+        reordered.operations = operations;
+        without.operations = operations + 1; /* geocode alone */
+        other.name = "other";
+        core_init(&c, ROUND_ROBIN, NULL, 1);
+        core_service(&c)->nodes[0].cost_per_request = MONEY_UNSET;
+        core_apply(&c);
+        q.operation = "pay"; /* 29000 each */
+
+        const struct {
+                const struct pm_provider *before, *after;
+                const char *expected; /* the operation afterwards, or NULL */
+        } cases[] = {
+                { &test_provider, &reordered, "pay" },
+                { &reordered, &test_provider, "pay" },
+                { &test_provider, &without, NULL },
+                { &test_provider, &other, NULL },
+                { &test_provider, NULL, NULL },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (int more = 0; more < 2; more++) {
+                        core_service(&c)->nodes[0].provider = cases[i].before;
+                        core_apply(&c);
+                        assert_int_equal(router_route(c.router, &q, c.now, &c.d, &c.refusal), 0);
+                        assert_int_equal(c.d.estimated_cost, 29000);
+                        core_service(&c)->nodes[0].provider = cases[i].after;
+                        core_apply(&c);
+                        assert_int_equal(router_lease(c.router, c.d.id, UID, false, &view), 0);
+                        if (cases[i].expected)
+                                assert_string_equal(view.operation->name, cases[i].expected);
+                        else
+                                assert_null(view.operation);
+                        /* Three times what was promised, or as much. */
+                        o.units = more ? 3 * UNITS_ONE : -1;
+                        report(&c, o);
+                        assert_int_equal(c.settlement.settled, more ? 3 * 29000 : 29000);
+                        core_assert_money(&c);
+                }
+        core_done(&c);
+}
+
 static void test_nothing_wraps(void **state) {
         RouteRequest q = core_request();
         Outcome o = core_outcome(PM_OK, MS);
@@ -332,6 +381,7 @@ int main(void) {
                 cmocka_unit_test(test_free_quota_counts_calls_in_flight),
                 cmocka_unit_test(test_a_free_quota_and_then_the_tiers),
                 cmocka_unit_test(test_a_quota_is_not_renewed_by_a_reload),
+                cmocka_unit_test(test_a_reload_mixes_no_operations_up),
                 cmocka_unit_test(test_nothing_wraps),
         };
 
