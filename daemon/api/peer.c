@@ -5,10 +5,7 @@
 #include <grp.h>
 #include <systemd/sd-login.h>
 
-/* Of uthash's functions the one that clang finds no fault with; user ids are short. */
-#define HASH_FUNCTION HASH_FNV
-#include <uthash.h>
-
+#include "basic/hash.h"
 #include "basic/macro.h"
 
 static const char *const role_table[] = { "viewer", "client", "operator", "admin", "prober" };

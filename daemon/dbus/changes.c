@@ -6,8 +6,7 @@
  * is different from the last look is told. Of each property only a hash is kept. A round begins when something was decided or
  * reported, and passes over services whose own numbers stand still; every few seconds, and after an event, a full round looks at all.
  */
-#include <uthash.h>
-
+#include "basic/hash.h"
 #include "basic/log.h"
 #include "daemon/dbus/private.h"
 

@@ -3,8 +3,7 @@
  * Who is behind a name on the bus. The bus tells when asked, and it is asked once for each sender, without waiting: calls
  * that come before the answer are kept. One who leaves the bus is forgotten.
  */
-#include <uthash.h>
-
+#include "basic/hash.h"
 #include "basic/log.h"
 #include "daemon/dbus/private.h"
 
