@@ -194,7 +194,7 @@ class Subagent(Process):
 
 
 class Standins(Process):
-    """The provider stand-ins. ports, urls: by provider. See tests/standins/standins.py for the faults."""
+    """The provider stand-ins. ports, urls: by provider. See tests/standins/standins.py --help for the faults."""
 
     def __init__(self, directory, *options, name="standins"):
         self._announcement = os.path.join(directory, name + ".ports")

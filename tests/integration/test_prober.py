@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import socket
-import ssl
 import threading
 import time
 
@@ -386,17 +385,80 @@ def test_ipv6(daemon, prober):
         thread.join()
 
 
-def test_http2_is_offered(run_dir, daemon, prober, started):
-    standins = started(parts.Standins(run_dir, "--tls")).wait_ready()
-    certificates = os.path.dirname(standins.ca_file)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates + "/good.pem", certificates + "/good.key")
-    context.set_alpn_protocols(["h2"])
-    prober(daemon.path, "--ca-file", standins.ca_file)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        probe = daemon.ask(f"https://127.0.0.1:{server.getsockname()[1]}/")
-        connection, _ = server.accept()
-        with context.wrap_socket(connection, server_side=True) as tls:
-            assert tls.selected_alpn_protocol() == "h2"
-            assert tls.recv(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        assert daemon.report(probe)["error"] == "reset"
+# ---- HTTP/2 ----
+
+@pytest.fixture
+def http2(run_dir, started):
+    return started(parts.Standins(run_dir, "--tls", "--http2")).wait_ready()
+
+
+def test_http2_is_spoken_over_tls(daemon, prober, http2):
+    prober(daemon.path, "--ca-file", http2.ca_file)
+    url = http2.urls["here"] + "/v8/health"
+    first = daemon.probe(url)
+    assert first["httpStatus"] == 200 and json.loads(first["body"]) == {"status": "ok"} and not first["bodyTruncated"]
+    assert first["headers"]["content-type"] == "application/json", "HTTP/2 has names in lower case: this is it"
+    assert ":status" not in first["headers"]
+    assert first["tlsMs"] > 0 and first["certificateExpires"] and first["firstByteMs"] <= first["totalMs"]
+    again = daemon.probe(url)
+    assert again["httpStatus"] == 200 and "tlsMs" not in again and "connectMs" not in again
+
+    for method, body in (("POST", "amount=2000&currency=usd"), ("POST", None), ("PUT", "x"), ("DELETE", None), ("GET", None), ("HEAD", None)):
+        report = daemon.probe(http2.urls["stripe"] + "/v1/payment_intents?a=b%20c", method=method, body=body,
+                              headers={"X-Version": "2026-01-01", "Authorization": "Bearer sk_test_1"})
+        sent = http2.requests("stripe")[-1]
+        assert (sent["method"], sent["target"], sent["body"]) == (method, "/v1/payment_intents?a=b%20c", body or "")
+        assert sent["headers"]["x-version"] == "2026-01-01" and report["httpStatus"] in (200, 404)
+    assert http2.counts()["stripe"]["connections"] == 1
+
+
+def test_http2_carries_many_probes_on_one_connection(daemon, prober, http2):
+    prober(daemon.path, "--ca-file", http2.ca_file)
+    url = http2.urls["here"] + "/v8/health"
+    daemon.probe(url)
+    http2.fault("here", "ok", latencyMs=200)
+    start = time.monotonic()
+    ids = [daemon.ask(url) for _ in range(20)]
+    assert all(daemon.report(i)["httpStatus"] == 200 for i in ids)
+    assert time.monotonic() - start < 2, "side by side"
+    assert http2.counts()["here"]["connections"] == 1
+
+    # One of them hangs, and the others are none the worse for it.
+    http2.fault("here", "hang", count=1)
+    hanging = daemon.ask(url, timeoutMs=1000)
+    process.wait_for(lambda: http2.counts()["here"]["requests"] == 22, "it is on its way")
+    ids = [daemon.ask(url) for _ in range(5)]
+    assert all(daemon.report(i)["httpStatus"] == 200 for i in ids)
+    assert daemon.report(hanging)["error"] == "timeout"
+    assert daemon.probe(url)["httpStatus"] == 200
+
+
+@pytest.mark.parametrize("fault, details, error", [
+    ("hang", {}, "timeout"), ("slow", {"byteMs": 50}, "timeout"), ("reset", {}, "reset"), ("empty", {}, "reset"), ("half", {}, "reset"),
+    ("not_http", {}, "reset"),
+])
+def test_http2_without_an_answer(daemon, prober, http2, fault, details, error):
+    p = prober(daemon.path, "--ca-file", http2.ca_file, "--log-level", "debug")
+    http2.fault("stripe", fault, **details)
+    report = daemon.probe(http2.urls["stripe"] + "/v1/balance", timeoutMs=600)
+    assert report["error"] == error, p.log()
+    assert not {"httpStatus", "headers", "body"} & report.keys()
+    http2.fault("stripe")
+    assert daemon.probe(http2.urls["stripe"] + "/v1/balance")["httpStatus"] == 401
+
+
+def test_http2_limits_redirects_and_secrets(daemon, prober, http2, credentials_dir):
+    put_credential(credentials_dir, "key", SECRET)
+    p = prober(daemon.path, "--ca-file", http2.ca_file, "--credentials-dir", credentials_dir)
+    url = http2.urls["here"] + "/v8/health"
+    http2.fault("here", "endless_body")
+    report = daemon.probe(url)
+    assert report["httpStatus"] == 200 and len(report["body"]) == 65536 and report["bodyTruncated"]
+    http2.fault("here", "huge_headers")
+    assert daemon.probe(url)["error"] == "reset", "more than 64 KiB is refused by the protocol's library"
+    http2.fault("here", "redirect", location=http2.urls["google"] + "/")
+    assert daemon.probe(url)["httpStatus"] == 302 and http2.counts()["google"]["requests"] == 0
+    http2.fault("here", "echo")
+    report = daemon.probe(url + "?apiKey={credential}", headers={"Authorization": "Bearer {credential}"}, credential="key")
+    assert report["httpStatus"] == 401 and SECRET not in json.dumps(report) and ENCODED not in json.dumps(report) and "****" in report["body"]
+    assert rss(p.pid) < 64 << 20

@@ -3,8 +3,12 @@
 
 import http.client
 import json
+import os
 import pathlib
 import ssl
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -85,8 +89,92 @@ def test_a_fault_for_so_many_requests(standins):
     assert [ask(standins, "stripe")[0] for _ in range(3)] == [500, 500, 200]
 
 
+def test_what_never_ends(standins):
+    standins.fault("here", "huge_headers")
+    with pytest.raises(http.client.HTTPException, match="100 headers"):
+        ask(standins, "here")
+    standins.fault("here", "endless_headers")
+    with pytest.raises(http.client.HTTPException, match="100 headers"):
+        ask(standins, "here")
+    standins.fault("here", "endless_body")
+    connection = http.client.HTTPConnection("127.0.0.1", standins.ports["here"], timeout=5)
+    connection.request("GET", "/v8/health")
+    assert len(connection.getresponse().read(1 << 20)) == 1 << 20
+    connection.close()
+
+
+def test_answers_that_are_not_the_vendors(standins):
+    standins.fault("here", "redirect", location="http://127.0.0.1:1/")
+    status, headers, _ = ask(standins, "here")
+    assert status == 302 and headers["Location"] == "http://127.0.0.1:1/"
+    standins.fault("here", "echo")
+    status, headers, body = ask(standins, "here", "/v8/health?a=b", {"X-Mine": "c"})
+    assert status == 401 and json.loads(body)["headers"]["x-mine"] == "c" and headers["X-Target"] == "/v8/health?a=b"
+
+
+@pytest.mark.parametrize("provider", parts.PROVIDERS)
+def test_what_a_vendor_says_no_with(standins, provider):
+    """Each of a vendor's own faults is an answer of that vendor: its plugin's tests have the same."""
+    for fault, verdict in (("rate_limit", "rate_limit_exceeded"), ("auth", "authentication_failure"), ("client_error", "client_error"),
+                           ("budget", "budget_exhausted"), ("outage", "service_unavailable")):
+        standins.fault(provider, fault)
+        status, _, body = ask(standins, provider)
+        known = [s for s in SAMPLES if (s["provider"], s["expected_class"]) == (provider, verdict) and s["http_status"]]
+        if known and fault not in ("budget", "rate_limit"):
+            assert (status, body) in [(s["http_status"], s["body"]) for s in known], fault
+        assert status >= 400 or provider in ("google", "mapbox", "here"), fault
+
+
+def test_flapping(standins):
+    standins.fault("here", "flapping", of="outage", downMs=400, upMs=400)
+    seen, end = [], time.monotonic() + 10
+    while len(seen) < 5 and time.monotonic() < end:
+        status = ask(standins, "here")[0]
+        if not seen or seen[-1] != status:
+            seen.append(status)
+    assert seen == [503, 200, 503, 200, 503]
+    standins.fault("here", "flapping", of="reset", downMs=60000)
+    with pytest.raises(ConnectionResetError):
+        ask(standins, "here")
+
+
+def test_a_script(run_dir, started, wait_for):
+    script = run_dir + "/script"
+    with open(script, "w", encoding="utf-8") as f:
+        f.write("# who fails, and when\n0 all ok latencyMs=1\n0.3 stripe outage status=500  # for so long\n0.6 stripe ok\n\n0.6 here rate_limit\n0.9 repeat\n")
+    standins = started(parts.Standins(run_dir, "--script", script)).wait_ready()
+
+    def statuses():
+        return ask(standins, "stripe")[0], ask(standins, "here")[0]
+
+    for expected in ((500, 200), (200, 429), (200, 200)) * 2:
+        wait_for(lambda expected=expected: statuses() == expected, f"{expected} by the script")
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("5", "want SECONDS PROVIDER FAULT"), ("soon all ok", "could not convert"), ("0 nobody ok", "no provider named 'nobody'"),
+    ("0 all nonsense", "no fault named 'nonsense'"), ("0 all ok retryAfter=5", "ok has no detail 'retryAfter'"),
+    ("0 all hang latencyMs=-1", "latencyMs is -1"), ("0 all flapping of=refuse", "of is 'refuse'"), ("0 repeat", "repeat wants a time"),
+    ("5 repeat\n6 all ok", "nothing may follow repeat"), ("5 all ok\n4 all ok", "before the line above"), ("0 all certificate", "need --tls"),
+])
+def test_a_wrong_script_is_refused(run_dir, line, complaint):
+    script = run_dir + "/script"
+    with open(script, "w", encoding="utf-8") as f:
+        f.write(line + "\n")
+    p = parts.Standins(run_dir, "--script", script)
+    assert p.wait_exit() != 0 and complaint in p.log()
+
+
+def test_the_help_names_every_fault():
+    done = subprocess.run([sys.executable, os.path.join(parts.SOURCE, "tests", "standins", "standins.py"), "--help"], capture_output=True,
+                          text=True, check=True, timeout=30)
+    for fault in ("hang", "reset", "half", "certificate", "slow", "huge_headers", "rate_limit", "flapping", "latencyMs"):
+        assert f"\n  {fault} " in done.stdout
+
+
 def test_wrong_orders_are_refused(standins):
-    for order in ({"provider": "stripe", "fault": "nonsense"}, {"provider": "nobody", "fault": "ok"}, {"provider": "stripe", "fault": "certificate"}):
+    for order in ({"provider": "stripe", "fault": "nonsense"}, {"provider": "nobody", "fault": "ok"}, {"provider": "stripe", "fault": "certificate"},
+                  {"provider": "stripe", "fault": "outage", "latencyMs": "long"}, {"provider": "stripe", "fault": "outage", "colour": 1}):
         with pytest.raises(OSError, match="400"):
             standins.fault(**order)
     assert ask(standins, "stripe")[0] == 200

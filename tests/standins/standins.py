@@ -9,12 +9,16 @@ Then, on the control port:
     GET  /-/counts      {NAME: {"requests": n, "connections": n, "statuses": {"200": n, …}}}
     GET  /-/requests/NAME   the last 100 requests: [{"method", "target", "headers", "body"}, …]
 
-Faults: ok; outage (status), rate_limit (retryAfter, s), auth, client_error, budget: what the vendor itself would answer;
-hang (takes the request, never answers), reset (RST instead of an answer), refuse (nobody listens), empty (closes without an
-answer), half (half of the body, then closes), corrupt (a 200 whose JSON is broken), slow (byteMs between bytes),
-huge_headers, endless_headers, endless_body, not_http, redirect (location), echo (a 401 that quotes the request's headers and
-target), certificate (kind: expired, wrong_name, self_signed; with --tls).
-Every fault also takes latencyMs and jitterMs (waited before answering) and count (then it is ok again after so many requests).
+or by a script, each line SECONDS PROVIDER FAULT [DETAIL=VALUE…], with times from the start, and "SECONDS repeat" as the last:
+
+    0   all     ok latencyMs=40 jitterMs=20
+    10  stripe  outage status=503
+    20  stripe  ok
+    30  mapbox  flapping of=reset downMs=500 upMs=2000
+    60  repeat
+
+The faults:
+
 """
 
 import argparse
@@ -31,15 +35,13 @@ import tempfile
 import urllib.parse
 
 import certificates
+import faults
 import vendors
 from vendors import Answer
 
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
            404: "Not Found", 409: "Conflict", 422: "Unprocessable Entity", 429: "Too Many Requests",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
-VENDOR_FAULTS = {"outage": ["status"], "rate_limit": ["retryAfter"], "auth": [], "client_error": [], "budget": []}
-OTHER_FAULTS = {"ok", "hang", "reset", "refuse", "empty", "half", "corrupt", "slow", "huge_headers", "endless_headers",
-                "endless_body", "not_http", "redirect", "echo", "certificate"}
 
 
 class Request:
@@ -78,10 +80,10 @@ def head(answer, length, extra=""):
 class Standin:
     """One name, one port, one vendor, one fault at a time."""
 
-    def __init__(self, name, vendor, contexts, seed):
-        self.name, self.vendor, self.contexts = name, vendor, contexts
+    def __init__(self, name, vendor, contexts, http2, seed):
+        self.name, self.vendor, self.contexts, self.http2 = name, vendor, contexts, http2
         self.random = random.Random(f"{seed}/{name}")
-        self.fault, self.details, self.left = "ok", {}, None
+        self.fault, self.details, self.left, self.since = "ok", {}, None, 0.0
         self.port, self.server, self.certificate = 0, None, None
         self.connections = set()
         self.n_connections, self.n_requests, self.statuses = 0, 0, collections.Counter()
@@ -100,8 +102,17 @@ class Standin:
         for writer in list(self.connections):
             writer.transport.abort()
 
+    def check(self, fault, details):
+        """Raises ValueError unless it can play that fault."""
+        faults.check(fault, details)
+        if fault == "certificate" and not self.contexts:
+            raise ValueError("certificate faults need --tls")
+        if self.http2 and {fault, details.get("of")} & self.http2.MISSING:
+            raise ValueError(f"{fault} is not played over HTTP/2")
+
     async def set_fault(self, fault, details):
         self.fault, self.details, self.left = fault, details, details.get("count")
+        self.since = asyncio.get_running_loop().time()
         certificate = details.get("kind", "expired") if fault == "certificate" else "good"
         if fault == "refuse":
             await self.close()
@@ -113,10 +124,15 @@ class Standin:
         self.n_connections += 1
         self.connections.add(writer)
         try:
+            if self.http2 and writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+                await self.http2.Connection(self, Request, reader, writer).serve()
+                return
             while request := await read_request(reader):
-                self.n_requests += 1
-                self.requests.append(request)
-                if not await self.meet(request, writer):
+                fault, details = await self.begin(request)
+                play = getattr(self, "do_" + fault, None)
+                going_on = await (play(writer, request, details) if play else
+                                  self.send(writer, request, self.compose(request, fault, details)))
+                if not going_on:
                     break
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass
@@ -124,23 +140,40 @@ class Standin:
             self.connections.discard(writer)
             writer.close()
 
-    async def meet(self, request, writer):
-        """Answers one request as the fault wants; False: the connection ends here."""
+    async def begin(self, request):
+        """Takes note of a request, and waits; returns the fault that it meets."""
+        self.n_requests += 1
+        self.requests.append(request)
         fault, details = self.fault, self.details
         if self.left is not None:
             if self.left == 0:
-                fault, details = "ok", {}
-            else:
-                self.left -= 1
+                return "ok", {}
+            self.left -= 1
         wait = details.get("latencyMs", 0) + self.random.random() * details.get("jitterMs", 0)
         if wait:
             await asyncio.sleep(wait / 1000)
-        if fault in VENDOR_FAULTS:
-            arguments = [details.get(name) for name in VENDOR_FAULTS[fault]]
-            answer = getattr(self.vendor, fault)(request, *arguments)
-            return await self.send(writer, request, answer or Answer(500))
-        break_it = getattr(self, "do_" + fault, None)
-        return await (break_it(writer, request, details) if break_it else self.send(writer, request, self.vendor.answer(request)))
+        if fault != "flapping":
+            return fault, details
+        down, up = details.get("downMs", 1000), details.get("upMs", 1000)
+        since = (asyncio.get_running_loop().time() - self.since) * 1000
+        return (details.get("of", "outage"), {}) if since % max(down + up, 1) < down else ("ok", {})
+
+    def compose(self, request, fault, details):
+        """The answer to a request, of those faults that are answers."""
+        if fault in faults.VENDOR:
+            arguments = [details.get(name) for name in faults.VENDOR[fault][0]]
+            return getattr(self.vendor, fault)(request, *arguments) or Answer(500)
+        if fault == "redirect":
+            return Answer(302, {"Location": details.get("location", "/elsewhere")})
+        if fault == "echo":
+            body = json.dumps({"message": "Invalid key", "headers": request.headers, "target": request.target,
+                               "body": request.body.decode(errors="replace")}).encode()
+            quoted = {"X-Echo": request.headers.get("authorization", "none"), "X-Target": request.target}
+            return Answer(401, {"Content-Type": "application/json"} | quoted, body)
+        answer = self.vendor.answer(request)
+        if fault == "corrupt":
+            return Answer(200, answer.headers, answer.body[:-3].replace(b":", b" ", 1) or b"{")
+        return answer
 
     async def send(self, writer, request, answer, extra=""):
         self.statuses[answer.status] += 1
@@ -148,7 +181,7 @@ class Standin:
         await writer.drain()
         return request.headers.get("connection", "").lower() != "close"
 
-    # ---- the faults that no vendor documents ----
+    # ---- the faults that are no answer; True: the connection goes on ----
 
     async def do_hang(self, writer, _request, _details):
         await writer.wait_closed() if writer.is_closing() else await asyncio.sleep(3600)
@@ -165,10 +198,6 @@ class Standin:
         writer.write(head(answer, len(answer.body)) + answer.body[:len(answer.body) // 2])
         await writer.drain()
         return False
-
-    async def do_corrupt(self, writer, request, _details):
-        answer = self.vendor.answer(request)
-        return await self.send(writer, request, Answer(200, answer.headers, answer.body[:-3].replace(b":", b" ", 1) or b"{"))
 
     async def do_slow(self, writer, request, details):
         answer = self.vendor.answer(request)
@@ -199,18 +228,33 @@ class Standin:
         await writer.drain()
         return False
 
-    async def do_redirect(self, writer, request, details):
-        location = details.get("location", "/elsewhere")
-        return await self.send(writer, request, Answer(302, {"Location": location}))
-
-    async def do_echo(self, writer, request, _details):
-        body = json.dumps({"message": "Invalid key", "headers": request.headers, "target": request.target,
-                           "body": request.body.decode(errors="replace")}).encode()
-        quoted = {"X-Echo": request.headers.get("authorization", "none"), "X-Target": request.target}
-        return await self.send(writer, request, Answer(401, {"Content-Type": "application/json"} | quoted, body))
-
     def counts(self):
         return {"requests": self.n_requests, "connections": self.n_connections, "statuses": self.statuses}
+
+
+def chosen(standins, name):
+    return standins.values() if name == "all" else [standins[name]]
+
+
+async def set_faults(standins, name, fault, details):
+    for standin in chosen(standins, name):
+        standin.check(fault, details)
+    for standin in chosen(standins, name):
+        await standin.set_fault(fault, details)
+
+
+async def follow(script, standins):
+    steps, repeat = script
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        for seconds, name, fault, details in steps:
+            await asyncio.sleep(start + seconds - loop.time())
+            await set_faults(standins, name, fault, details)
+        if repeat is None:
+            return
+        await asyncio.sleep(start + repeat - loop.time())
+        start += repeat
 
 
 class Control:
@@ -219,14 +263,9 @@ class Control:
 
     async def fault(self, order):
         fault, name = order.pop("fault", None), order.pop("provider", None)
-        if fault not in VENDOR_FAULTS and fault not in OTHER_FAULTS:
-            raise ValueError(f"no fault named {fault!r}")
         if name != "all" and name not in self.standins:
             raise ValueError(f"no provider named {name!r}")
-        for standin in self.standins.values() if name == "all" else [self.standins[name]]:
-            if fault == "certificate" and not standin.contexts:
-                raise ValueError("certificate faults need --tls")
-            await standin.set_fault(fault, order)
+        await set_faults(self.standins, name, fault, order)
         return {}
 
     async def answer(self, request):
@@ -254,8 +293,19 @@ class Control:
 async def run(options, directory):
     samples = vendors.Samples(options.samples)
     contexts = certificates.make(directory) if options.tls else None
-    wanted = dict(n.split("=", 1) for n in options.listen) or {name: name for name in vendors.VENDORS}
-    standins = {name: Standin(name, vendors.VENDORS[vendor](samples), contexts, options.seed) for name, vendor in wanted.items()}
+    http2 = None
+    if options.http2:
+        import http2  # pylint: disable=import-outside-toplevel  # it needs python3-h2, which the rest does not
+        for context in contexts.values():
+            context.set_alpn_protocols(["h2", "http/1.1"])
+    standins = {name: Standin(name, vendors.VENDORS[vendor](samples), contexts, http2, options.seed)
+                for name, vendor in options.wanted.items()}
+    try:
+        for _, name, fault, details in options.script[0]:
+            for s in chosen(standins, name):
+                s.check(fault, details)
+    except ValueError as e:
+        sys.exit(f"--script: {e}")
     for s in standins.values():
         await s.listen()
     control = await asyncio.start_server(Control(standins).serve, "127.0.0.1", 0)
@@ -268,21 +318,32 @@ async def run(options, directory):
                       "urls": {n: f"{scheme}://127.0.0.1:{s.port}" for n, s in standins.items()},
                       "control": control.sockets[0].getsockname()[1],
                       "caFile": os.path.join(directory, "ca.pem") if options.tls else None}), flush=True)
+    script = asyncio.create_task(follow(options.script, standins))
     await stop.wait()
+    script.cancel()
 
 
 def main():
     data = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "provider_samples.jsonl")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__ + faults.explain(), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", action="append", default=[], metavar="NAME=PROVIDER",
                         help="play PROVIDER under NAME, on a port of its own; may be repeated (default: all five, by their names)")
     parser.add_argument("--tls", action="store_true", help="HTTPS, with a certificate authority made for this run")
+    parser.add_argument("--http2", action="store_true", help="offer HTTP/2 as well; with --tls, needs python3-h2")
+    parser.add_argument("--script", metavar="FILE", help="faults by the clock (default: none)")
     parser.add_argument("--samples", default=data, metavar="FILE", help="the vendors' answers (default: %(default)s)")
     parser.add_argument("--seed", default="1", help="of the jitter (default: %(default)s)")
     options = parser.parse_args()
     for n in options.listen:
         if n.partition("=")[2] not in vendors.VENDORS:
             parser.error(f"--listen {n}: want NAME=PROVIDER, where PROVIDER is one of {', '.join(vendors.VENDORS)}")
+    options.wanted = dict(n.split("=", 1) for n in options.listen) or {name: name for name in vendors.VENDORS}
+    if options.http2 and not options.tls:
+        parser.error("--http2 needs --tls")
+    try:
+        options.script = faults.read_script(options.script, options.wanted) if options.script else ([], None)
+    except (OSError, ValueError) as e:
+        parser.error(f"--script: {e}")
     with tempfile.TemporaryDirectory(prefix="standins-") as directory:
         asyncio.run(run(options, directory))
 
