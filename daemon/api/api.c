@@ -172,8 +172,8 @@ ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_
         return peer_new(api->users, uid, pid, groups, n_groups, now_ns, ret_reason);
 }
 
-ApiPeer *api_peer_free(Api *api, ApiPeer *peer) {
-        return peer_free(api->users, peer);
+ApiPeer *api_peer_unref(Api *api, ApiPeer *peer) {
+        return peer_unref(api->users, peer);
 }
 
 void api_listen(Api *api, uint32_t wanted, ApiEventListener listener, void *userdata) {

@@ -30,6 +30,7 @@ typedef struct ApiMethod {
         int (*handler)(ApiCall *call, const void *in);
         const char *doc; /* a sentence for people */
         bool durable;    /* its reply waits until what it did is on the disk */
+        bool deferrable; /* its handler may answer later, see api_defer() */
 } ApiMethod;
 
 /* What a transport does for a call. Handlers and transports answer through api_reply() and api_fail(). */
@@ -54,13 +55,14 @@ struct ApiCall {
         const ApiTransport *transport;
         const ApiMethod *method;
         ApiPeer *peer;
-        Arena *arena; /* for what the reply needs; given back after the handler */
+        Arena *arena; /* for what the reply needs; given back once the call is answered */
         uint64_t now_ns;
         bool more;
         Authorization authorization;
         const void *in;   /* as read by the table; set by api_serve() */
         const char *node; /* what a report turned out to be about; for the audit log */
         bool recorded;
+        bool deferred;
 };
 
 /* One `more` call that is still being answered. */
@@ -79,6 +81,16 @@ struct ApiStream {
 int api_reply(ApiCall *call, const void *out);
 int api_fail_with(ApiCall *call, ApiError error, const ApiErrorParameters *p);
 #define api_fail(call, error, ...) api_fail_with((call), (error), &(ApiErrorParameters) { __VA_ARGS__ })
+
+/*
+ * A handler of a deferrable method that returns this answers later, exactly once, by api_reply() or api_fail(), and not before it
+ * has returned. Until then the call stays with all that was read and with its arena; the answer frees it. Who asked may be gone by
+ * then, which the handler need not know. (What it does later may have effects: api_dispatch_effects().)
+ */
+static inline int api_defer(ApiCall *call) {
+        call->deferred = true;
+        return 0;
+}
 
 /* ---- methods ---- */
 
@@ -135,7 +147,7 @@ void api_reload_by_signal(Api *api, uid_t uid, pid_t pid, uint64_t now_ns);
 /* A connection of a transport is gone or new. NULL and *ret_reason: over a limit. */
 ApiPeer *api_peer_new(Api *api, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns,
                       const char **ret_reason);
-ApiPeer *api_peer_free(Api *api, ApiPeer *peer);
+ApiPeer *api_peer_unref(Api *api, ApiPeer *peer);
 
 /* ---- replies that wait for a disk ---- */
 

@@ -177,7 +177,7 @@ ApiPeer *peer_new(Users *u, uid_t uid, pid_t pid, const gid_t *groups, size_t n_
         else if (!privileged && x->connections >= u->settings->connections_per_user)
                 *ret_reason = "too many connections of this user";
         else {
-                *p = (ApiPeer) { .user = x, .uid = uid, .pid = pid, .roles = roles_of(u, groups, n_groups, privileged),
+                *p = (ApiPeer) { .refs = 1, .user = x, .uid = uid, .pid = pid, .roles = roles_of(u, groups, n_groups, privileged),
                                  .privileged = privileged };
                 u->connections++;
                 x->connections++;
@@ -187,8 +187,8 @@ ApiPeer *peer_new(Users *u, uid_t uid, pid_t pid, const gid_t *groups, size_t n_
         return NULL;
 }
 
-ApiPeer *peer_free(Users *u, ApiPeer *p) {
-        if (!p)
+ApiPeer *peer_unref(Users *u, ApiPeer *p) {
+        if (!p || --p->refs > 0)
                 return NULL;
         p->user->connections--;
         u->connections--;

@@ -16,6 +16,7 @@ extern const char *const role_actions[_ROLE_MAX];
 typedef struct User User;
 
 typedef struct ApiPeer {
+        unsigned refs; /* by its connection, and by calls of it that are answered later */
         User *user;
         uid_t uid;
         pid_t pid;
@@ -33,7 +34,11 @@ void users_reconfigure(Users *u, const DaemonSettings *settings);
 
 /* NULL: over a limit or out of memory, *ret_reason says which. */
 ApiPeer *peer_new(Users *u, uid_t uid, pid_t pid, const gid_t *groups, size_t n_groups, uint64_t now_ns, const char **ret_reason);
-ApiPeer *peer_free(Users *u, ApiPeer *peer);
+static inline ApiPeer *peer_ref(ApiPeer *p) {
+        p->refs++;
+        return p;
+}
+ApiPeer *peer_unref(Users *u, ApiPeer *p);
 
 static inline bool peer_has_role(const ApiPeer *p, Role role) {
         return p->roles >> role & 1;

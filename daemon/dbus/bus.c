@@ -47,6 +47,7 @@ static void disconnect(Bus *b) {
         authority_clear(b);
         senders_clear(b);
         replies_clear(b->replies);
+        methods_abandon(b);
         b->bus = sd_bus_close_unref(b->bus);
 }
 

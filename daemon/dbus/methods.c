@@ -40,12 +40,15 @@ struct Methods {
         BusMethod methods[];
 };
 
-typedef struct BusCall {
+struct BusCall {
         ApiCall call;
-        Bus *bus;
+        Bus *bus; /* NULL: the connection is gone that it came over */
         sd_bus_message *message;
         const Shape *out;
-} BusCall;
+        /* Of one that may be answered later. */
+        Arena arena;
+        BusCall *previous, *next;
+};
 
 /* ---- shapes ---- */
 
@@ -225,27 +228,90 @@ void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParam
         send_error(b, m, error, p, 0);
 }
 
+/* ---- calls that are answered later ---- */
+
+/* Of one sender, and of all. */
+#define DEFERRED_PER_SENDER 16
+#define DEFERRED_MAX 256
+
+static bool may_defer(const BusCall *c) {
+        size_t all = 0, own = 0;
+
+        for (const BusCall *k = c->bus->deferred; k; k = k->next) {
+                all++;
+                own += k->call.peer == c->call.peer;
+        }
+        return own < DEFERRED_PER_SENDER && all < DEFERRED_MAX;
+}
+
+static void defer(BusCall *c) {
+        peer_ref(c->call.peer);
+        sd_bus_message_ref(c->message);
+        c->next = c->bus->deferred;
+        if (c->next)
+                c->next->previous = c;
+        c->bus->deferred = c;
+}
+
+static void answered(BusCall *c) {
+        Bus *b = c->bus;
+
+        if (!c->call.deferred)
+                return;
+        if (b) {
+                if (c->previous)
+                        c->previous->next = c->next;
+                else
+                        b->deferred = c->next;
+                if (c->next)
+                        c->next->previous = c->previous;
+                replies_settle(b->replies);
+        }
+        api_peer_unref(c->call.api, c->call.peer);
+        sd_bus_message_unref(c->message);
+        arena_done(&c->arena);
+        free(c);
+}
+
+void methods_abandon(Bus *b) {
+        BusCall *next;
+
+        for (BusCall *c = b->deferred; c; c = next) {
+                next = c->next;
+                c->bus = NULL;
+        }
+        b->deferred = NULL;
+}
+
 static void fail(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         BusCall *c = (BusCall *) call;
 
-        send_error(c->bus, c->message, error, p, api_waits(call->method));
+        if (c->bus)
+                send_error(c->bus, c->message, error, p, api_waits(call->method));
+        answered(c);
 }
 
-static void reply(ApiCall *call, const void *out) {
+static void send_reply(BusCall *c, const void *out) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
-        BusCall *c = (BusCall *) call;
+        unsigned waits = api_waits(c->call.method);
 
-        if (!sd_bus_message_get_expect_reply(c->message))
-                return;
         int r = sd_bus_message_new_method_return(c->message, &answer);
         if (r >= 0)
                 r = append_reply(answer, c, out);
-        if (r >= 0) {
-                replies_send(c->bus->replies, answer, api_waits(call->method));
-                return;
+        if (r >= 0)
+                replies_send(c->bus->replies, answer, waits);
+        else {
+                log_warning_errno(r, "Cannot answer %s over D-Bus", c->call.method->name);
+                send_error(c->bus, c->message, ERROR_BUSY, &(ApiErrorParameters) { .reason = strerror(-r) }, waits);
         }
-        log_warning_errno(r, "Cannot answer %s over D-Bus", call->method->name);
-        api_fail(call, ERROR_BUSY, .reason = strerror(-r));
+}
+
+static void reply(ApiCall *call, const void *out) {
+        BusCall *c = (BusCall *) call;
+
+        if (c->bus && sd_bus_message_get_expect_reply(c->message))
+                send_reply(c, out);
+        answered(c);
 }
 
 static void authorize(ApiCall *call, const char *action) {
@@ -298,19 +364,11 @@ static int read_parameters(BusCall *c, const BusMethod *method, void *parameters
         return r < 0 ? r : 0;
 }
 
-static void serve_manager(BusCall *c, const BusMethod *method) {
-        const ApiMethod *m = method->method;
+static void serve_parameters(BusCall *c, const BusMethod *method) {
+        const Structure *in = method->method->in;
         SchemaError error = {};
 
-        c->out = &method->out;
-        c->call.method = m;
-        if (!api_admit(&c->call) || !check_signature(c->bus, c->message, method->in.signature))
-                return;
-        if (m->durable && replies_are_full(c->bus->replies)) {
-                methods_fail(c->bus, c->message, ERROR_BUSY, &(ApiErrorParameters) { .reason = "too many replies wait for the disk" });
-                return;
-        }
-        void *parameters = arena_alloc(c->call.arena, 1, m->in->size);
+        void *parameters = arena_alloc(c->call.arena, 1, in->size);
         int r = parameters ? read_parameters(c, method, parameters, &error) : -ENOMEM;
         if (r == -EINVAL && error.reason[0]) {
                 api_fail(&c->call, ERROR_INVALID_PARAMETER, .parameter = error.field[0] ? error.field : "options",
@@ -321,6 +379,37 @@ static void serve_manager(BusCall *c, const BusMethod *method) {
                 api_fail(&c->call, ERROR_BUSY, .reason = strerror(-r));
         else
                 api_serve(&c->call, parameters);
+}
+
+static void serve_manager(BusCall *c, const BusMethod *method) {
+        const ApiMethod *m = method->method;
+
+        c->out = &method->out;
+        c->call.method = m;
+        if (!api_admit(&c->call) || !check_signature(c->bus, c->message, method->in.signature))
+                return;
+        if (m->durable && replies_are_full(c->bus->replies)) {
+                methods_fail(c->bus, c->message, ERROR_BUSY, &(ApiErrorParameters) { .reason = "too many replies wait for the disk" });
+                return;
+        }
+        if (!m->deferrable) {
+                serve_parameters(c, method);
+                return;
+        }
+        BusCall *own = may_defer(c) ? malloc(sizeof(BusCall)) : NULL;
+        if (!own) {
+                api_fail(&c->call, ERROR_BUSY, .reason = "too many calls wait for their answer");
+                return;
+        }
+        *own = *c;
+        own->call.arena = &own->arena;
+        serve_parameters(own, method);
+        if (own->call.deferred)
+                defer(own);
+        else {
+                arena_done(&own->arena);
+                free(own);
+        }
 }
 
 static const struct Standard {

@@ -24,6 +24,7 @@ typedef struct Changes Changes;
 typedef struct Listing Listing;
 typedef struct Check Check;
 typedef struct Replies Replies;
+typedef struct BusCall BusCall;
 
 struct Bus {
         Api *api;
@@ -39,6 +40,7 @@ struct Bus {
         Senders *senders;
         Changes *changes;
         Replies *replies;
+        BusCall *deferred; /* calls that are answered later */
         Listing *listings; /* GetManagedObjects under way */
         Check *checks;     /* questions to polkit under way */
         uint32_t last_check;
@@ -83,6 +85,8 @@ int codec_read_structure(Reading *g, const Structure *s, uint64_t seen, void *st
 
 int methods_new(Methods **ret);
 Methods *methods_free(Methods *m);
+/* The connection is gone: whatever is answered later goes nowhere. */
+void methods_abandon(Bus *b);
 /* Serves any call on one of our objects. */
 void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization);
 /* Answers with an error of the API without a peer at hand. */

@@ -45,7 +45,7 @@ static void sender_free(Senders *s, Sender *x, Api *api) {
         for (size_t i = 0; i < x->n_waiting; i++)
                 sd_bus_message_unref(x->waiting[i].message);
         s->n_waiting -= x->n_waiting;
-        api_peer_free(api, x->peer);
+        api_peer_unref(api, x->peer);
         free(x->waiting);
         free(x->name);
         free(x);
@@ -203,7 +203,7 @@ int senders_admit(Bus *b, sd_bus_message *m, Authorization authorization) {
         if (!x)
                 r = add_sender(b, name, &x);
         if (r == 0 && !x->query) {
-                x->peer = api_peer_free(b->api, x->peer);
+                x->peer = api_peer_unref(b->api, x->peer);
                 x->generation = b->senders->generation;
                 r = ask(x);
         }

@@ -11,9 +11,14 @@ static size_t unsent(const Connection *c) {
         return c->outbox.size - c->sent;
 }
 
-/* A client that leaves too many replies lying is not read from, one that follows a stream has nothing to ask. */
+/* Whether the next request may be handled: a stream has to end before it, a call to be answered. */
+static bool is_free(const Connection *c) {
+        return !c->closing && !c->stream && !c->deferred;
+}
+
+/* A client that leaves too many replies lying is not read from. */
 static bool wants_input(const Connection *c) {
-        return !c->ended && !c->closing && !c->stream && unsent(c) <= c->server->send_buffer_max;
+        return !c->ended && is_free(c) && unsent(c) <= c->server->send_buffer_max;
 }
 
 /* Up to where the outbox may be sent. */
@@ -22,7 +27,7 @@ static size_t sendable(const Connection *c) {
 }
 
 static void update_interest(Connection *c) {
-        uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (sendable(c) > c->sent ? EPOLLOUT : 0);
+        uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (c->resume || sendable(c) > c->sent ? EPOLLOUT : 0);
         struct epoll_event e = { .events = interest, .data.ptr = c };
 
         if (interest != c->interest && epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD, c->fd, &e) == 0)
@@ -120,6 +125,8 @@ void connection_close(Connection *c) {
 
         if (c->stream)
                 c->stream->closed(c->stream);
+        if (c->deferred)
+                message_abandon(c->deferred);
         if (c->previous)
                 c->previous->next = c->next;
         else
@@ -128,7 +135,7 @@ void connection_close(Connection *c) {
                 c->next->previous = c->previous;
         drop_marks(c, c->n_marks);
         close(c->fd);
-        api_peer_free(s->api, c->peer);
+        api_peer_unref(s->api, c->peer);
         json_writer_done(&c->outbox);
         free(c->input);
         free(c);
@@ -190,6 +197,13 @@ void connection_end(Connection *c) {
                 shutdown(c->fd, SHUT_RDWR);
 }
 
+void connection_resume(Connection *c) {
+        c->deferred = NULL;
+        /* Not at once: this is the middle of something else. */
+        c->resume = true;
+        update_interest(c);
+}
+
 static void flush_replies(Connection *c) {
         VarlinkServer *s = c->server;
         JsonWriter *out = &s->out;
@@ -218,13 +232,13 @@ static void flush_replies(Connection *c) {
 
 /* ---- in ---- */
 
-/* Handles messages at the front of data until one has opened a stream or too much waits to be sent; returns how many bytes they took. */
+/* Handles messages at the front of data until one is not answered at once or too much waits to be sent; returns how many bytes they took. */
 static size_t handle_some(Connection *c, char *data, size_t n, uint64_t now_ns) {
         VarlinkServer *s = c->server;
         size_t done = 0;
 
         s->current = c;
-        while (done < n && !c->closing && !c->stream && unsent(c) + s->out.size <= s->send_buffer_max) {
+        while (done < n && is_free(c) && unsent(c) + s->out.size <= s->send_buffer_max) {
                 char *end = memchr(data + done, 0, n - done);
                 if (!end)
                         break;
@@ -342,8 +356,9 @@ void connection_dispatch(Connection *c, uint32_t events) {
         uint64_t now_ns = (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
 
         if (events & EPOLLOUT) {
+                c->resume = false;
                 flush_outbox(c);
-                /* What came in while the client did not read. */
+                /* What came in while the client did not read, or waited for an answer. */
                 if (c->input_size > 0 && !c->broken) {
                         drop_input(c, handle_messages(c, c->input, c->input_size, now_ns));
                         check_length(c);
@@ -352,7 +367,7 @@ void connection_dispatch(Connection *c, uint32_t events) {
         if (events & EPOLLIN && wants_input(c) && receive(c, now_ns) < 0)
                 c->broken = true;
 
-        bool finished = c->outbox.size == 0 && !c->stream && (c->ended || c->closing);
+        bool finished = c->outbox.size == 0 && !c->stream && !c->deferred && (c->ended || c->closing);
         if (c->broken || finished || events & (EPOLLHUP | EPOLLERR))
                 connection_close(c);
         else

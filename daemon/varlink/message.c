@@ -4,11 +4,18 @@
 #include "daemon/varlink/private.h"
 
 /* A call that came over a connection. */
-typedef struct VarlinkCall {
+struct VarlinkCall {
         ApiCall call;
-        Connection *connection;
+        Connection *connection; /* NULL: it is gone */
         bool oneway;
-} VarlinkCall;
+};
+
+/* One that may outlive its request: it has all of its own. */
+typedef struct Deferrable {
+        VarlinkCall v;
+        Arena arena;
+        char text[]; /* of the parameters */
+} Deferrable;
 
 static void write_reply(Connection *c, const Structure *s, const void *out, bool continues) {
         JsonWriter *w = connection_begin(c);
@@ -35,22 +42,42 @@ void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p) {
         connection_end(c);
 }
 
+static void deferrable_free(Deferrable *d) {
+        arena_done(&d->arena);
+        free(d);
+}
+
+static void answered(VarlinkCall *v) {
+        if (!v->call.deferred)
+                return;
+        if (v->connection)
+                connection_resume(v->connection);
+        api_peer_unref(v->call.api, v->call.peer);
+        deferrable_free((Deferrable *) v);
+}
+
+void message_abandon(VarlinkCall *v) {
+        v->connection = NULL;
+}
+
 static void reply(ApiCall *call, const void *out) {
         VarlinkCall *v = (VarlinkCall *) call;
 
-        if (v->oneway)
-                return;
-        connection_hold(v->connection, api_waits(call->method));
-        write_reply(v->connection, call->method->out, out, false);
+        if (v->connection && !v->oneway) {
+                connection_hold(v->connection, api_waits(call->method));
+                write_reply(v->connection, call->method->out, out, false);
+        }
+        answered(v);
 }
 
 static void fail(ApiCall *call, ApiError error, const ApiErrorParameters *p) {
         VarlinkCall *v = (VarlinkCall *) call;
 
-        if (v->oneway)
-                return;
-        connection_hold(v->connection, api_waits(call->method));
-        message_fail(v->connection, error, p);
+        if (v->connection && !v->oneway) {
+                connection_hold(v->connection, api_waits(call->method));
+                message_fail(v->connection, error, p);
+        }
+        answered(v);
 }
 
 static int stream_send(ApiStream *stream, const void *out, bool last) {
@@ -172,6 +199,56 @@ static void handle_bad_envelope(VarlinkCall *v, int error, const char *field, co
         invalid(v, "message", reason);
 }
 
+/* Reads the parameters by their table and calls the handler. */
+static void serve(VarlinkCall *v, JsonReader *parameters) {
+        const Structure *in = v->call.method->in;
+        void *read = arena_alloc(v->call.arena, 1, in->size);
+        unsigned unknown = 0;
+        SchemaError error;
+
+        if (!read) {
+                api_fail(&v->call, ERROR_BUSY, .reason = "out of memory");
+                return;
+        }
+        schema_init(in, read);
+        if (!parameters->start)
+                json_open(parameters, "{}", 2);
+        int k = schema_read_json(in, parameters, v->call.arena, read, &error, &unknown);
+        if (k == -EINVAL) {
+                invalid(v, error.field[0] ? error.field : "parameters", error.reason);
+                return;
+        }
+        if (unknown > 0)
+                log_debug("Process %d called %s with %u unknown fields", (int) v->call.peer->pid, v->call.method->name, unknown);
+        if (k < 0)
+                api_fail(&v->call, ERROR_BUSY, .reason = strerror(-k));
+        else
+                api_serve(&v->call, read);
+}
+
+static void serve_deferrable(VarlinkCall *v, const JsonReader *parameters) {
+        size_t n = parameters->start ? (size_t) (parameters->end - parameters->p) : 0;
+        Deferrable *d = malloc(sizeof(Deferrable) + n);
+        JsonReader own = {};
+
+        if (!d) {
+                api_fail(&v->call, ERROR_BUSY, .reason = "out of memory");
+                return;
+        }
+        *d = (Deferrable) { .v = *v };
+        d->v.call.arena = &d->arena;
+        if (n > 0) {
+                memcpy(d->text, parameters->p, n);
+                json_open(&own, d->text, n);
+        }
+        serve(&d->v, &own);
+        if (d->v.call.deferred) {
+                peer_ref(d->v.call.peer);
+                d->v.connection->deferred = &d->v;
+        } else
+                deferrable_free(d);
+}
+
 void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
         VarlinkServer *s = c->server;
         VarlinkCall v = {
@@ -180,8 +257,6 @@ void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
         };
         Envelope envelope = {};
         const char *field;
-        unsigned unknown = 0;
-        SchemaError error;
         JsonReader r;
         int k;
 
@@ -199,24 +274,8 @@ void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
         if (!v.call.method || !api_admit(&v.call))
                 return;
 
-        const Structure *in = v.call.method->in;
-        void *parameters = arena_alloc(&s->arena, 1, in->size);
-        if (!parameters) {
-                api_fail(&v.call, ERROR_BUSY, .reason = "out of memory");
-                return;
-        }
-        schema_init(in, parameters);
-        if (!envelope.parameters.start)
-                json_open(&envelope.parameters, "{}", 2);
-        k = schema_read_json(in, &envelope.parameters, &s->arena, parameters, &error, &unknown);
-        if (k == -EINVAL) {
-                invalid(&v, error.field[0] ? error.field : "parameters", error.reason);
-                return;
-        }
-        if (unknown > 0)
-                log_debug("Process %d called %s with %u unknown fields", (int) c->peer->pid, v.call.method->name, unknown);
-        if (k < 0)
-                api_fail(&v.call, ERROR_BUSY, .reason = strerror(-k));
+        if (v.call.method->deferrable)
+                serve_deferrable(&v, &envelope.parameters);
         else
-                api_serve(&v.call, parameters);
+                serve(&v, &envelope.parameters);
 }

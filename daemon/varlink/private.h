@@ -12,6 +12,7 @@
 #define INPUT_SIZE ((size_t) 64 * 1024)
 
 typedef struct Connection Connection;
+typedef struct VarlinkCall VarlinkCall;
 
 /* From there on the outbox waits for a disk. */
 typedef struct Mark {
@@ -24,11 +25,13 @@ struct Connection {
         Connection *previous, *next;
         ApiPeer *peer;
         ApiStream *stream; /* a `more` call being answered */
+        VarlinkCall *deferred; /* one that is answered later */
         int fd;
         uint32_t interest; /* what epoll is told to wait for */
         bool ended;        /* the peer sends no more */
         bool closing;      /* we close as soon as all is sent */
         bool broken;       /* nothing can be sent any more */
+        bool resume;       /* what was received meanwhile is to be handled */
 
         /* What was received and not yet handled; empty for most connections at most times. */
         char *input;
@@ -76,6 +79,8 @@ JsonWriter *connection_begin(Connection *c);
 void connection_end(Connection *c);
 /* What is written from now on waits for a disk (api_waits()). */
 void connection_hold(Connection *c, unsigned waits);
+/* The deferred call is answered. */
+void connection_resume(Connection *c);
 /* Sends what has waited for no more than that. */
 void connections_release(VarlinkServer *s, ApiBarrier released);
 
@@ -83,6 +88,8 @@ void connections_release(VarlinkServer *s, ApiBarrier released);
 /* Handles one request, changing its text. Text that is not JSON gets an error and no more. */
 void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns);
 void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p);
+/* The connection is gone before the answer. */
+void message_abandon(VarlinkCall *v);
 
 /* service.c */
 extern const ApiMethod varlink_service_methods[];

@@ -50,7 +50,7 @@ static int welcome(VarlinkServer *s, int fd, uint64_t now_ns) {
         }
         int r = connection_new(s, fd, peer);
         if (r < 0)
-                api_peer_free(s->api, peer);
+                api_peer_unref(s->api, peer);
         return r;
 }
 
