@@ -12,4 +12,4 @@ CLEANFILES += $(nodist_systemdsystemunit_DATA)
 
 SUFFIXES = .service .service.in
 .service.in.service:
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@prefix[@]|$(prefix)|g' $< > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' -e 's|@prefix[@]|$(prefix)|g' $< > $@.tmp && mv $@.tmp $@
