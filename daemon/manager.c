@@ -45,7 +45,7 @@ struct Manager {
         VarlinkServer *varlink;
         Bus *bus;
         uint64_t status_due_ns;
-        char status[256];
+        char status[1024];
         char reload_field[128], reload_reason[640]; /* the first mistake of the last refused reload */
 };
 
@@ -106,7 +106,7 @@ static void set_log_level(const Manager *m, const Config *config) {
 /* ---- time ---- */
 
 static void send_status(Manager *m, uint64_t now_ns) {
-        char status[sizeof(m->status)], sentence[200];
+        char status[sizeof(m->status)], sentence[sizeof(m->status) - 16];
 
         const char *health = api_summary(m->api, now_ns, sentence, sizeof(sentence));
         snprintf(status, sizeof(status), "%s: %s", health, sentence);
@@ -235,6 +235,7 @@ static int reload(void *userdata, ConfigChange change, void *change_userdata, co
                 keep_first_error(m, &errors);
         config_errors_done(&errors);
 
+        m->status_due_ns = 0;
         if (r < 0) {
                 config_free(config);
                 log_error("The configuration is refused; the one before it stays in force");

@@ -168,8 +168,11 @@ int api_get_health(ApiCall *call, const void *in _unused_) {
 const char *api_summary(Api *api, uint64_t now_ns, char *sentence, size_t size) {
         Check checks[N_CHECKS];
         HealthStatus status = run_checks(api, now_ns, checks);
+        size_t n = (size_t) snprintf(sentence, size, "%s", checks[0].message);
 
-        snprintf(sentence, size, "%s", checks[0].message);
+        for (size_t i = 1; i < N_CHECKS && n < size; i++)
+                if (checks[i].status != STATUS_OK)
+                        n += (size_t) snprintf(sentence + n, size - n, "; %s: %s", checks[i].name, checks[i].message);
         return health_status_table[status];
 }
 

@@ -11,6 +11,7 @@ from harness.process import wait_for
 
 SERVICES = ("pointsman", "pointsman-prober", "pointsman-snmp")
 MIB_ROOT = "1.3.6.1.4.1.8072.9999.9999.7668"
+EXTRA = "/etc/pointsman/conf.d/test.conf"
 GET_HEALTH = ("busctl", "call", "org.pointsman.Pointsman1", "/org/pointsman/Pointsman1", "org.pointsman.Pointsman1.Manager", "GetHealth")
 
 
@@ -74,17 +75,24 @@ def test_nobody_else_gets_its_name(machine):
     assert taken.returncode != 0 and "AccessDenied" in taken.stdout
 
 
-def test_reload_keeps_what_works(machine):
+def test_a_reload_that_is_refused_fails_and_says_why(machine):
     pid = machine.show("pointsman", "MainPID")
-    machine.write("/etc/pointsman/conf.d/test.conf", "services = { stripe = { strategy = \"FAST\"; }; };\n")
-    machine.run("systemctl", "reload", "pointsman", check=False)
-    journal = ("journalctl", "-u", "pointsman", "--no-pager", "-o", "cat")
-    wait_for(lambda: "test.conf:1" in machine.run(*journal).stdout, "the mistake in the journal")
+    machine.write(EXTRA, "services = { stripe = { strategy = \"FAST\"; }; };\n")
+    assert machine.run("systemctl", "reload", "pointsman", check=False).returncode != 0
+    status = machine.run("systemctl", "status", "--no-pager", "--full", "pointsman").stdout
+    assert re.search(r"pointsmanctl\[\d+\]: .*test\.conf:1: .*strategy", status), status
+    wait_for(lambda: "reload was refused" in machine.show("pointsman", "StatusText"), "the StatusText to tell of it")
+    assert is_active(machine, "pointsman") and machine.show("pointsman", "MainPID") == pid
     assert route(machine)
-    machine.write("/etc/pointsman/conf.d/test.conf", "services = { stripe = { strategy = \"ROUND_ROBIN\"; }; };\n")
+
+
+def test_reload(machine):
+    pid = machine.show("pointsman", "MainPID")
+    machine.write(EXTRA, "services = { stripe = { strategy = \"ROUND_ROBIN\"; }; };\n")
     machine.run("systemctl", "reload", "pointsman")
-    wait_for(lambda: "ROUND_ROBIN" in json.dumps(route(machine)), "the new strategy")
-    machine.run("rm", "/etc/pointsman/conf.d/test.conf")
+    # Not a moment later: the reload is over when systemctl is.
+    assert "ROUND_ROBIN" in json.dumps(route(machine))
+    machine.run("rm", EXTRA)
     machine.run("systemctl", "reload", "pointsman")
     assert machine.show("pointsman", "MainPID") == pid
 
