@@ -14,12 +14,14 @@
 
 #define ROUNDS_MAX 101
 #define CASES_MAX 64
+#define REFUSALS 9
 #define BATCH 64 /* decisions between two looks at the clock, so that it does not measure itself */
 
 typedef struct Case {
         char name[48];
         Strategy strategy;
         uint32_t services, nodes; /* nodes of each service */
+        const char *credential;   /* of all nodes; or NULL */
         Router *router;
         char (*names)[24]; /* of the services */
         uint64_t now, next;
@@ -64,7 +66,8 @@ static int fill_service(ServiceSettings *s, const Case *c, uint32_t number) {
                 snprintf(text, sizeof(text), "node-%zu", s->n_nodes);
                 n->id = strdup(text);
                 n->provider_name = strdup("bench");
-                if (!n->id || !n->provider_name)
+                n->credential = c->credential ? strdup(c->credential) : NULL;
+                if (!n->id || !n->provider_name || !n->credential != !c->credential)
                         return -ENOMEM;
                 n->provider = &provider;
                 n->weight = 10 + (uint32_t) s->n_nodes % 90;
@@ -152,6 +155,38 @@ static int run(Case *c, unsigned n, uint64_t *route_ns, uint64_t *report_ns) {
         return 0;
 }
 
+/* The one report that says that the credential of all nodes is refused, and the longest tick after it. */
+static int run_refusal(Case *c, double *ret_report_us, double *ret_tick_us) {
+        Outcome o = {
+                .verdict = PM_AUTHENTICATION_FAILURE, .scope = PM_SCOPE_ACCOUNT, .units = -1, .cost = MONEY_UNSET,
+        };
+        RouteRequest q = {
+                .service = c->names[0], .units = UNITS_ONE, .latitude = NAN, .longitude = NAN,
+                .strategy = _STRATEGY_INVALID, .idempotent = -1, .max_cost = MONEY_UNSET, .uid = 1000,
+        };
+        static Decision decision;
+        Settlement settlement;
+        RouteRefusal refusal;
+        uint64_t start, next;
+        Effect e;
+
+        if (router_route(c->router, &q, c->now, &decision, &refusal) != 0)
+                return -EIO;
+        start = clock_ns();
+        if (router_report(c->router, decision.id, 1000, false, &o, c->now, &settlement) != 0)
+                return -EIO;
+        *ret_report_us = (double) (clock_ns() - start) / (double) NSEC_PER_USEC;
+        *ret_tick_us = 0;
+        do {
+                start = clock_ns();
+                next = router_tick(c->router, c->now);
+                *ret_tick_us = MAX(*ret_tick_us, (double) (clock_ns() - start) / (double) NSEC_PER_USEC);
+                while (router_next_effect(c->router, &e))
+                        ;
+        } while (next <= c->now);
+        return 0;
+}
+
 static int compare(const void *a, const void *b) {
         double x = *(const double *) a, y = *(const double *) b;
 
@@ -191,6 +226,31 @@ static void show(Case *cases, unsigned n, unsigned rounds, bool json) {
         }
         if (!json)
                 printf("ratio: decision against the first line. Medians of %u rounds, all cases in turn.\n", rounds);
+}
+
+/* A credential that ten thousand nodes share; each time with a brain of its own that has seen calls. */
+static int show_refusal(bool json) {
+        double report[REFUSALS], tick[REFUSALS];
+
+        for (int i = 0; i < REFUSALS; i++) {
+                Case c = { .strategy = ROUND_ROBIN, .services = 100, .nodes = 100, .credential = "key" };
+                uint64_t route_ns = 0, report_ns = 0;
+                int r = case_start(&c);
+
+                if (r >= 0)
+                        r = run(&c, 20032, &route_ns, &report_ns);
+                router_set_event_mask(c.router, UINT32_MAX);
+                if (r >= 0)
+                        r = run_refusal(&c, &report[i], &tick[i]);
+                router_free(c.router);
+                free(c.names);
+                if (r < 0)
+                        return r;
+        }
+        printf(json ? "{\"refusedNodes\":10000,\"reportUs\":%.0f,\"longestTickUs\":%.0f}\n"
+                    : "A credential of 10000 nodes is refused: the report takes %.0f us, the longest tick after it %.0f us.\n",
+               median(report, REFUSALS), median(tick, REFUSALS));
+        return 0;
 }
 
 int main(int argc, char *argv[]) {
@@ -248,6 +308,8 @@ int main(int argc, char *argv[]) {
                         cases[i].report[round] = (double) report / calls;
                 }
         show(cases, n, rounds, json);
+        if (show_refusal(json) < 0)
+                return EXIT_FAILURE;
         for (unsigned i = 0; i < n; i++) {
                 router_free(cases[i].router);
                 free(cases[i].names);

@@ -1,6 +1,7 @@
 # The brain alone: no I/O, no library but libm. The simulator, the benchmarks and the fuzzers link just this.
 noinst_LTLIBRARIES += daemon/libpointsmand-core.la
 daemon_libpointsmand_core_la_SOURCES = \
+	daemon/core/account.c daemon/core/account.h \
 	daemon/core/analytics.c \
 	daemon/core/apply.c daemon/core/apply.h \
 	daemon/core/breaker.c daemon/core/breaker.h \

@@ -24,6 +24,12 @@ tests_unit_test_core_breaker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_breaker_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_breaker_LDADD = tests/unit/libcore.la
 
+UNIT_TESTS += tests/unit/test-core-account
+tests_unit_test_core_account_SOURCES = tests/unit/test-core-account.c
+tests_unit_test_core_account_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_account_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_account_LDADD = tests/unit/libcore.la
+
 UNIT_TESTS += tests/unit/test-core-money
 tests_unit_test_core_money_SOURCES = tests/unit/test-core-money.c
 tests_unit_test_core_money_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -172,25 +172,6 @@ static void commit_service(Router *r, Plan *x, Node **slots) {
         x->fresh = false;
 }
 
-static int compare_accounts(const void *a, const void *b) {
-        const NodeSettings *x = (*(Node *const *) a)->settings, *y = (*(Node *const *) b)->settings;
-        int k = strcmp(x->provider_name ?: "", y->provider_name ?: "");
-
-        return k != 0 ? k : strcmp(x->credential ?: "", y->credential ?: "");
-}
-
-/* Rings of the nodes that share a provider and a credential. Who names no credential shares none. */
-static void link_accounts(Node **nodes, uint32_t n) {
-        qsort(nodes, n, sizeof(*nodes), compare_accounts);
-        for (uint32_t i = 0, end; i < n; i = end) {
-                for (end = i + 1;
-                     end < n && nodes[i]->settings->credential && compare_accounts(&nodes[i], &nodes[end]) == 0;)
-                        end++;
-                for (uint32_t k = i; k < end; k++)
-                        nodes[k]->account = nodes[k + 1 < end ? k + 1 : i];
-        }
-}
-
 static void schedule_probes(Router *r) {
         for (uint32_t i = 0; i < r->n_slots; i++) {
                 Node *n = r->nodes[i];
@@ -209,6 +190,7 @@ static void plans_commit(Router *r, Plans *p) {
         uint32_t n = 0;
         Effect dropped;
 
+        accounts_settle(r, r->now_ns);
         /* What nobody has taken points into what may go now. */
         while (effects_pop(&r->effects, &dropped))
                 r->effects.lost++;
@@ -225,13 +207,15 @@ static void plans_commit(Router *r, Plans *p) {
                         names_add(&p->node_names, i);
                         p->by_account[n++] = p->slots[i];
                 }
-        link_accounts(p->by_account, n);
+        r->n_accounts = accounts_make(p->accounts, p->by_account, n);
 
 #define SWAP(a, b) ({ __typeof__(a) _t = (a); (a) = (b); (b) = _t; })
         SWAP(r->services, p->services);
         SWAP(r->nodes, p->slots);
         SWAP(r->service_names, p->service_names);
         SWAP(r->node_names, p->node_names);
+        SWAP(r->by_account, p->by_account);
+        SWAP(r->accounts, p->accounts);
         SWAP(r->scratch_index, p->scratch_index);
         SWAP(r->scratch_reason, p->scratch_reason);
         SWAP(r->scratch_score, p->scratch_score);

@@ -188,10 +188,13 @@ void filter_run(Filter *f) {
         set_tier(f, s->budget.emergency ? TIER_EMERGENCY : s->overrides->tier);
 
         for (uint32_t i = 0; i < s->n; i++) {
-                NodeHot *h = node_fresh(s, i, f->now_ns);
-                Skip skip = check_state(f, i, h);
                 Money cost = 0;
+                NodeHot *h;
+                Skip skip;
 
+                node_hear(r, s, i, f->now_ns);
+                h = node_fresh(s, i, f->now_ns);
+                skip = check_state(f, i, h);
                 if (skip == SKIP_NOT) {
                         cost = filter_cost(f, s->nodes[i]);
                         skip = check_cost(f, cost);

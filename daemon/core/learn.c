@@ -21,22 +21,18 @@ static void cool(Node *n, uint32_t operation, uint64_t until_ns) {
 }
 
 /* The scope that a verdict reaches: one operation, one node, or every node of the account. */
-static void cool_scope(Node *n, const Observation *o, uint64_t for_ns, uint64_t now_ns) {
+static void cool_scope(Router *r, Node *n, const Observation *o, uint64_t for_ns, uint64_t now_ns) {
         uint64_t until_ns = now_ns + MIN(for_ns, WAIT_MAX_NS);
 
         if (o->scope == PM_SCOPE_OPERATION && o->operation > 0)
                 cool(n, o->operation, until_ns);
-        else if (o->scope == PM_SCOPE_ACCOUNT) {
-                Node *i = n;
-
-                do
-                        cool(i, 0, until_ns);
-                while ((i = i->account) != n);
-        } else
+        else if (o->scope == PM_SCOPE_ACCOUNT)
+                account_cool(r, n, until_ns);
+        else
                 cool(n, 0, until_ns);
 }
 
-static void learn_cooldown(Node *n, const Observation *o, uint64_t now_ns) {
+static void learn_cooldown(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         uint64_t wait = o->cooldown_ns;
 
         if (o->verdict == PM_RATE_LIMIT_EXCEEDED) {
@@ -53,23 +49,16 @@ static void learn_cooldown(Node *n, const Observation *o, uint64_t now_ns) {
         else
                 n->limited = 0;
         if (wait > 0)
-                cool_scope(n, o, wait, now_ns);
+                cool_scope(r, n, o, wait, now_ns);
 }
 
 static void learn_authentication(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
-        Node *i = n;
-
         if (o->scope == PM_SCOPE_OPERATION && o->operation > 0) {
                 cool(n, o->operation, now_ns + FORBIDDEN_NS);
                 return;
         }
-        do { /* one credential, one fate */
-                Breaker *b = &node_hot(i)->breaker;
-
-                if (!b->locked || i == n)
-                        circuit_open(r, i, o->probe ? "a probe was refused" : "a call was refused", o->verdict, now_ns);
-                b->probe_failed = b->probe_failed || (o->probe && i == n);
-        } while ((i = i->account) != n);
+        account_refused(r, n, o->probe, now_ns); /* one credential, one fate */
+        node_hot(n)->breaker.probe_failed = o->probe;
 }
 
 static void tell_slow(Router *r, Node *n, uint64_t latency_ns, uint64_t now_ns) {
@@ -198,7 +187,8 @@ void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns) {
         NodeHot *h = node_hot(n);
         bool failed = verdict_is_failure(o->verdict);
 
-        learn_cooldown(n, o, now_ns);
+        node_hear(r, n->service, n->index, now_ns);
+        learn_cooldown(r, n, o, now_ns);
         if (failed || o->probe || n->corrupt + n->refused > 0)
                 detect_verdict(r, n, o, now_ns);
         if (o->verdict == PM_CLIENT_ERROR || o->verdict == PM_NOT_SENT || o->verdict == PM_UNKNOWN)

@@ -43,6 +43,8 @@ typedef struct NodeHot {
         float evidence;          /* recent calls that success rests on. Derived */
         float forecast;          /* of a failure soon, 0..1; NAN: no trusted one. Derived */
         float x, y, z;           /* place on the unit sphere; all 0: anywhere */
+        uint32_t account;        /* see account.h */
+        uint32_t refusals;       /* of the account's credential that it has heard of */
         uint8_t health;          /* Health. Derived */
         uint8_t admin;           /* AdministrativeState */
         bool loaded;             /* its provider is */
@@ -72,7 +74,6 @@ struct Node {
         char *name;                  /* "service/id" */
         const char *url;
         const NodeSettings *next;    /* while new settings are put in force; NULL: it goes */
-        Node *account;               /* the next in the ring of those that share the credential */
 
         /* What refreshing reads stands at the head of each; the long arrays come after. */
         Success success;

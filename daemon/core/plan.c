@@ -51,6 +51,7 @@ void plans_done(Plans *p) {
         free(p->services);
         free(p->slots);
         free(p->by_account);
+        free(p->accounts);
         free(p->scratch_index);
         free(p->scratch_reason);
         free(p->scratch_score);
@@ -303,11 +304,12 @@ int plans_make(Router *r, const Settings *s, Plans *p) {
         p->plans = calloc(s->n_services + 1, sizeof(Plan));
         p->services = calloc(s->n_services + 1, sizeof(Service *));
         p->by_account = calloc(p->n_nodes + 1, sizeof(Node *));
+        p->accounts = calloc(1 + accounts_max(p->n_nodes), sizeof(Account));
         p->scratch_index = calloc(p->largest + 1, sizeof(*p->scratch_index));
         p->scratch_reason = calloc(p->largest + 1, sizeof(*p->scratch_reason));
         p->scratch_score = calloc(p->largest + 1, sizeof(*p->scratch_score));
         p->scratch_cost = calloc(p->largest + 1, sizeof(*p->scratch_cost));
-        if (!p->plans || !p->services || !p->by_account || !p->scratch_index || !p->scratch_reason ||
+        if (!p->plans || !p->services || !p->by_account || !p->accounts || !p->scratch_index || !p->scratch_reason ||
             !p->scratch_score || !p->scratch_cost)
                 return -ENOMEM;
         for (; p->n < s->n_services; p->n++) {
@@ -333,5 +335,5 @@ int plans_make(Router *r, const Settings *s, Plans *p) {
         if (k < 0)
                 return k;
         /* Two timers a node; those of nodes that go are disarmed before new ones are armed. */
-        return timers_reserve(&r->timers, 2 * MAX(p->n_nodes, r->n_slots) + SCENARIOS_MAX);
+        return timers_reserve(&r->timers, 2 * MAX(p->n_nodes, r->n_slots) + accounts_max(p->n_nodes) + SCENARIOS_MAX);
 }

@@ -20,7 +20,8 @@ typedef struct Plans {
         uint32_t n, n_nodes, largest;
         Service **services;
         Node **slots;     /* grown table */
-        Node **by_account; /* scratch for sorting */
+        Node **by_account;
+        Account *accounts;
         Names service_names, node_names;
         uint32_t n_slots;
         uint32_t *scratch_index;

@@ -154,6 +154,7 @@ int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t no
                 return ROUTE_NO_SUCH_DECISION;
         n = r->nodes[found->slot];
         b = &node_hot(n)->breaker;
+        node_hear(r, n->service, n->index, now_ns);
 
         /* "No" to a probe that showed no credential is an answer all the same. */
         if (verdict == PM_AUTHENTICATION_FAILURE && o->reachable && !n->settings->credential)

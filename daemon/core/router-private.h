@@ -3,6 +3,7 @@
 #pragma once
 
 #include "basic/macro.h"
+#include "daemon/core/account.h"
 #include "daemon/core/effects.h"
 #include "daemon/core/lease.h"
 #include "daemon/core/names.h"
@@ -31,6 +32,9 @@ struct Router {
         Series **series;        /* slabs, SERIES_SLAB slots each; fresh pages are not touched before they are used */
         uint32_t n_series;
         Names service_names, node_names;
+        Node **by_account;      /* what the accounts' members point into */
+        Account *accounts;
+        uint32_t n_accounts;
 
         ForecastModel forecast; /* what all nodes have taught */
         Scenario *scenarios;    /* SCENARIOS_MAX places, so many of them used */
@@ -81,6 +85,27 @@ void circuit_close(Router *r, Node *n, uint64_t now_ns);
 void circuit_poll(Router *r, Node *n, uint64_t now_ns);
 /* The timer of its open time went off. */
 void circuit_timeout(Router *r, Node *n, uint64_t now_ns);
+
+/* ---- account.c ---- */
+
+/* The credential was refused: opens the node, and sees to it that every other one of the account hears of it. */
+void account_refused(Router *r, Node *n, bool probe, uint64_t now_ns);
+void account_refusal_heard(Router *r, Node *n, uint64_t now_ns);
+/* All nodes of the account are to be left alone until then. */
+void account_cool(Router *r, Node *n, uint64_t until_ns);
+/* Ticks go on telling. */
+void account_timeout(Router *r, Account *a, uint64_t now_ns);
+/* Tells everybody everything, before the accounts change. */
+void accounts_settle(Router *r, uint64_t now_ns);
+/* Tells a node what was said to its account; before its circuit, cool-down or generation is looked at. */
+static inline void node_hear(Router *r, Service *s, uint32_t i, uint64_t now_ns) {
+        const Account *a = &r->accounts[s->hot[i].account];
+
+        if (a->cooldown_ns > s->hot[i].cooldown_ns)
+                s->hot[i].cooldown_ns = a->cooldown_ns;
+        if (a->refusals != s->hot[i].refusals)
+                account_refusal_heard(r, s->nodes[i], now_ns);
+}
 
 /* ---- learn.c ---- */
 

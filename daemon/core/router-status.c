@@ -92,6 +92,7 @@ void node_status(Router *r, const Node *constant, uint64_t now_ns, NodeStatus *r
         NodeHot *h;
 
         now_ns = router_advance(r, now_ns);
+        node_hear(r, s, n->index, now_ns);
         circuit_poll(r, n, now_ns);
         node_stale(n);
         h = node_fresh(s, n->index, now_ns);

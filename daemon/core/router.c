@@ -44,6 +44,8 @@ Router *router_free(Router *r) {
         free(r->series);
         free(r->scenarios);
         free(r->nodes);
+        free(r->by_account);
+        free(r->accounts);
         names_done(&r->service_names);
         names_done(&r->node_names);
         timers_done(&r->timers);
@@ -81,6 +83,9 @@ static void timer_fired(Router *r, Timer *t, uint64_t now_ns) {
                 break;
         case TIMER_SCENARIO:
                 scenario_check(r, container_of(t, Scenario, timer), now_ns);
+                break;
+        case TIMER_ACCOUNT:
+                account_timeout(r, container_of(t, Account, timer), now_ns);
                 break;
         default:
                 break;

@@ -234,9 +234,10 @@ void detect_exhausted(Router *r, Service *s, const char *limit, uint64_t now_ns)
 
 /* ---- is it still there? ---- */
 
-static bool node_holds(const Scenario *x, Node *n, uint64_t now_ns) {
+static bool node_holds(Router *r, const Scenario *x, Node *n, uint64_t now_ns) {
         const NodeHot *h = node_hot(n);
 
+        node_hear(r, n->service, n->index, now_ns);
         switch (x->type) {
         case SERVICE_UNAVAILABLE:
                 return h->breaker.circuit != CIRCUIT_CLOSED;
@@ -288,7 +289,7 @@ bool scenario_holds(Router *r, const Scenario *x, uint64_t now_ns) {
         for (uint8_t i = 0; i < x->n_nodes; i++) {
                 uint32_t slot = names_find(&r->node_names, x->nodes[i]);
 
-                if (slot != NAMES_NONE && node_holds(x, r->nodes[slot], now_ns))
+                if (slot != NAMES_NONE && node_holds(r, x, r->nodes[slot], now_ns))
                         return true;
         }
         return false;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-typedef enum TimerKind { TIMER_PROBE, TIMER_BREAKER, TIMER_SCENARIO, _TIMER_KIND_MAX } TimerKind;
+typedef enum TimerKind { TIMER_PROBE, TIMER_BREAKER, TIMER_SCENARIO, TIMER_ACCOUNT, _TIMER_KIND_MAX } TimerKind;
 
 typedef struct Timer {
         uint64_t at_ns;
