@@ -25,6 +25,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/probe.c \
 	daemon/core/provider.c daemon/core/provider.h \
 	daemon/core/random.h \
+	daemon/core/recover.c \
 	daemon/core/router-private.h \
 	daemon/core/router-report.c \
 	daemon/core/router-route.c \

@@ -160,6 +160,21 @@ void optimize(Router *r, Service *s, uint64_t now_ns);
 
 /* ---- settle.c ---- */
 
+/* What a lease promises counts as in flight and as reserved. */
+static inline void lease_reserve(Router *r, Node *n, const Lease *l) {
+        Service *s = n->service;
+
+        s->month_units += MIN(l->units, INT64_MAX - s->month_units);
+        if (l->month_start_ns == n->month.start_ns) {
+                n->used += l->units;
+                n->operations[l->operation].used += l->units;
+        }
+        node_hot(n)->in_flight++;
+        budget_reserve(&s->budget, l->estimate);
+        r->counters.reserved = money_add(r->counters.reserved, l->estimate);
+        r->counters.outstanding = money_add(r->counters.outstanding, l->estimate);
+}
+
 /* Ends a lease and settles its cost; returns what was charged. */
 Money lease_settle(Router *r, Lease *lease, const Outcome *o, uint64_t now_ns);
 /* Ends a lease that nobody reported. */

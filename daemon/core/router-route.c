@@ -117,16 +117,10 @@ static Lease *promise(Filter *f, Node *n, Money cost, const RouteRequest *q) {
         }
         l->generation = h->breaker.generation;
 
-        s->month_units += MIN(f->units, INT64_MAX - s->month_units);
-        n->used += f->units;
-        n->operations[operation].used += f->units;
-        h->in_flight++;
+        lease_reserve(r, n, l);
         h->asked_ns = f->now_ns;
         if (h->unheard++ == 0)
                 h->unheard_ns = f->now_ns;
-        budget_reserve(&s->budget, cost);
-        r->counters.reserved = money_add(r->counters.reserved, cost);
-        r->counters.outstanding = money_add(r->counters.outstanding, cost);
         return l;
 }
 

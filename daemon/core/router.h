@@ -243,6 +243,29 @@ void router_set_books(Router *r, RouterBooks books, void *userdata);
 /* The calls up to this serial are in the books for good. */
 void router_set_committed(Router *r, uint64_t serial);
 
+/* ---- taking up where another life of the brain ended ---- */
+
+/* What was spent in the window of that period around now, by calls that are in the books; from the hour come the caps an
+ * hour, from the month the units that volume prices go by. Once for each sum, after router_apply(). */
+typedef struct SpendSum {
+        const char *service_name, *node, *operation;
+        Money cost;
+        Units units;
+} SpendSum;
+
+void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns, const SpendSum *sum);
+
+typedef struct Recovered {
+        uint32_t open;    /* leases that are open again */
+        uint32_t settled; /* calls that are put into the books now: they had ended, and were not committed */
+        uint32_t lost;    /* of these, leases of nodes that are gone: what they promised counts as spent */
+        uint32_t dropped; /* places that made no sense */
+} Recovered;
+
+/* Makes what is found in the lease memory count again. committed: the serial of the newest call that is in the books for
+ * good. After router_set_books(), router_apply() and router_restore_spend(), and before anything else. -ENOMEM. */
+int router_recover_leases(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret);
+
 /* ---- scenarios ---- */
 
 #define SCENARIO_ID_MAX 31

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Money and leases of a life before. What lies in the lease memory may be damaged: each place is checked by itself. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "basic/macro.h"
+#include "daemon/core/lease-memory.h"
+#include "daemon/core/router-private.h"
+
+/* ---- what was spent ---- */
+
+static Node *find_node(const Router *r, const char *name) {
+        uint32_t slot = name ? names_find(&r->node_names, name) : NAMES_NONE;
+
+        return slot == NAMES_NONE ? NULL : r->nodes[slot];
+}
+
+static Service *find_service(const Router *r, const char *name) {
+        uint32_t i = name ? names_find(&r->service_names, name) : NAMES_NONE;
+
+        return i == NAMES_NONE ? NULL : r->services[i];
+}
+
+static void add_spent(Meter *m, uint64_t start_utc_ns, Money cost) {
+        if (m->start_ns == start_utc_ns)
+                m->spent = money_add(m->spent, MAX(cost, (Money) 0));
+}
+
+static Units add_units(Units a, Units b) {
+        return a + CLAMP(b, (Units) 0, INT64_MAX / 2 - MIN(a, INT64_MAX / 2));
+}
+
+static void use_units(Node *n, uint32_t operation, Units units) {
+        n->used = add_units(n->used, units);
+        n->operations[operation].used = add_units(n->operations[operation].used, units);
+}
+
+static void advance_meters(Router *r, Node *n) {
+        meter_advance(&n->hour, PERIOD_HOURLY, r->utc_ns);
+        meter_advance(&n->period, n->service->budget.period.period, r->utc_ns);
+        node_month(n, r->utc_ns);
+}
+
+void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns, const SpendSum *sum) {
+        Service *s = find_service(r, sum->service_name);
+        Node *n = find_node(r, sum->node);
+        bool of_period;
+
+        if (!s)
+                return;
+        budget_advance(&s->budget, r->utc_ns);
+        of_period = s->budget.period.period == period;
+        if (period == PERIOD_HOURLY)
+                add_spent(&s->budget.hour.meter, start_utc_ns, sum->cost);
+        if (of_period)
+                add_spent(&s->budget.period.meter, start_utc_ns, sum->cost);
+        if (!n || n->service != s)
+                return;
+        advance_meters(r, n);
+        if (period == PERIOD_HOURLY)
+                add_spent(&n->hour, start_utc_ns, sum->cost);
+        if (of_period)
+                add_spent(&n->period, start_utc_ns, sum->cost);
+        if (period == PERIOD_MONTHLY && n->month.start_ns == start_utc_ns) {
+                use_units(n, sum->operation ? node_find_operation(n, sum->operation) : 0, sum->units);
+                s->month_units = add_units(s->month_units, sum->units);
+        }
+}
+
+/* ---- leases ---- */
+
+/* A serial further ahead than this is none: nobody makes so many calls while the disk is away. */
+#define SERIALS_AHEAD_MAX (UINT64_C(1) << 48)
+
+static bool is_money(Money m) {
+        return m >= 0 && m <= MONEY_MAX;
+}
+
+static bool is_units(Units u) {
+        return u >= 0 && u <= UNITS_MAX;
+}
+
+static bool is_open_lease(const Leases *l, const Lease *x) {
+        return slot_name(l, x->node) && is_money(x->estimate) && is_units(x->units) && x->used_before >= 0 &&
+               x->used_before <= INT64_MAX / 2 && (x->strategy < _STRATEGY_MAX || x->strategy == UINT8_MAX) &&
+               x->tier < _COST_TIER_MAX && x->n_tried <= LEASE_TRIED_MAX;
+}
+
+static bool is_settled_lease(const Leases *l, const Lease *x, uint64_t committed) {
+        return slot_name(l, x->node) && is_money(x->end.cost) && is_money(x->end.usual_cost) && is_units(x->end.units) &&
+               x->end.verdict < _PM_VERDICT_MAX && x->tier < _COST_TIER_MAX && x->serial - committed <= SERIALS_AHEAD_MAX;
+}
+
+/* The node that the lease means, if there still is one of the name. */
+static Node *node_of(const Router *r, const Lease *x) {
+        return find_node(r, r->leases.names[x->node].node);
+}
+
+static uint32_t find_operation(const Node *n, uint32_t mark) {
+        for (uint32_t i = 1; mark != 0 && i <= n->n_operations; i++)
+                if (n->operations[i].mark == mark)
+                        return i;
+        return 0;
+}
+
+static void reopen(Router *r, Lease *x, Node *n) {
+        Breaker *b = &node_hot(n)->breaker;
+
+        advance_meters(r, n);
+        x->serial = 0;
+        x->node = n->slot;
+        x->operation = (uint16_t) find_operation(n, x->operation_mark);
+        x->counted = x->counted != 0;
+        x->idempotent = (int8_t) CLAMP(x->idempotent, -1, 1);
+        if (!(fabsf(x->latitude) <= 90) || !(fabsf(x->longitude) <= 180))
+                x->latitude = x->longitude = NAN;
+        if ((int32_t) (x->generation - b->generation) > 0)
+                b->generation = x->generation;
+        x->permit = x->permit && b->circuit == CIRCUIT_HALF_OPEN && b->permits > 0;
+        b->permits -= x->permit;
+        lease_reopen(&r->leases, x);
+        lease_reserve(r, n, x);
+}
+
+static void put_in_books(Router *r, const Lease *x) {
+        const SlotName *name = &r->leases.names[x->node];
+        const char *slash = strchr(name->node, '/');
+        char service[SERVICE_NAME_MAX + 1];
+        Node *n = node_of(r, x);
+        Service *s;
+        uint32_t operation = n ? find_operation(n, x->operation_mark) : 0;
+        const struct pm_operation *known = n ? node_operation(n, operation) : NULL;
+        uint64_t utc_ns = MIN(x->end.utc_ns, r->utc_ns);
+
+        snprintf(service, sizeof(service), "%.*s", (int) (slash - name->node), name->node);
+        s = find_service(r, service);
+        for (BudgetPeriod period = PERIOD_HOURLY; period < _BUDGET_PERIOD_MAX; period++) {
+                uint64_t start_ns, end_ns;
+
+                period_window(period, utc_ns, &start_ns, &end_ns);
+                if (s)
+                        router_restore_spend(r, period, start_ns, &(SpendSum) {
+                                .service_name = service, .node = name->node, .operation = known ? known->name : NULL,
+                                .cost = x->end.cost, .units = x->end.units,
+                        });
+        }
+        if (r->books)
+                r->books(r->books_userdata, &(SettledCall) {
+                        .serial = x->serial, .service_name = service, .node = name->node,
+                        .operation = known ? known->name : "", .provider = name->provider,
+                        .tier = (CostTier) x->tier, .verdict = (Verdict) x->end.verdict,
+                        .cost = x->end.cost, .usual_cost = x->end.usual_cost, .units = x->end.units, .utc_ns = utc_ns,
+                });
+}
+
+/* Its node is gone, so nobody can report it: what it promised counts as spent. */
+static void settle_lost(Router *r, Lease *x) {
+        x->end = (LeaseEnd) {
+                .cost = x->estimate, .usual_cost = x->estimate, .units = x->units, .utc_ns = r->utc_ns,
+                .verdict = PM_UNKNOWN,
+        };
+        x->serial = ++r->leases.call;
+        lease_barrier();
+        x->tag = 0;
+        lease_barrier();
+        put_in_books(r, x);
+        lease_reclose(&r->leases, x);
+}
+
+static void drop(Leases *l, Lease *x) {
+        x->serial = 0;
+        lease_barrier();
+        x->tag = 0;
+        lease_barrier();
+        lease_reclose(l, x);
+}
+
+static int compare_serials(const void *a, const void *b) {
+        const Lease *x = *(Lease *const *) a, *y = *(Lease *const *) b;
+
+        return (x->serial > y->serial) - (x->serial < y->serial);
+}
+
+/* Sorts the places out: open again, settled (from the front of the list), of nodes that are gone (from its end). */
+static uint32_t sort_out(Router *r, Lease **list, Recovered *ret) {
+        Leases *l = &r->leases;
+        uint32_t end = l->touched;
+
+        for (uint32_t i = 0; i < l->touched; i++) {
+                Lease *x = &l->table[i];
+
+                if (x->tag != 0) {
+                        Node *n = is_open_lease(l, x) && l->n < l->max ? node_of(r, x) : NULL;
+
+                        if (n) {
+                                reopen(r, x, n);
+                                ret->open++;
+                        } else if (is_open_lease(l, x))
+                                list[--end] = x;
+                        else {
+                                drop(l, x);
+                                ret->dropped++;
+                        }
+                } else if (x->serial <= l->committed)
+                        lease_reclose(l, x);
+                else if (is_settled_lease(l, x, l->committed)) {
+                        list[ret->settled++] = x;
+                        l->call = MAX(l->call, x->serial);
+                } else {
+                        drop(l, x);
+                        ret->dropped++;
+                }
+        }
+        return end;
+}
+
+int router_recover_leases(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret) {
+        Leases *l = &r->leases;
+        _cleanup_free_ Lease **list = calloc((size_t) l->touched + 1, sizeof(Lease *));
+        uint32_t settled, lost;
+
+        if (!list)
+                return -ENOMEM;
+        *ret = (Recovered) {};
+        router_advance(r, now_ns);
+        router_set_committed(r, committed);
+        if (!l->found)
+                return 0;
+        l->found = false;
+        lost = sort_out(r, list, ret);
+        settled = ret->settled;
+        qsort(list, settled, sizeof(*list), compare_serials);
+        for (uint32_t i = 0; i < settled; i++) {
+                put_in_books(r, list[i]);
+                lease_reclose(l, list[i]);
+        }
+        for (uint32_t i = lost; i < l->touched; i++) {
+                settle_lost(r, list[i]);
+                ret->settled++;
+                ret->lost++;
+        }
+        return 0;
+}
