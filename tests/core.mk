@@ -71,3 +71,9 @@ tests_unit_test_core_doubt_SOURCES = tests/unit/test-core-doubt.c
 tests_unit_test_core_doubt_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_doubt_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_doubt_LDADD = tests/unit/libcore.la
+
+UNIT_TESTS += tests/unit/test-core-survival
+tests_unit_test_core_survival_SOURCES = tests/unit/test-core-survival.c
+tests_unit_test_core_survival_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_survival_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_survival_LDADD = tests/unit/libcore.la

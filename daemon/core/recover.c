@@ -232,7 +232,12 @@ int router_recover_leases(Router *r, uint64_t committed, uint64_t now_ns, Recove
         settled = ret->settled;
         qsort(list, settled, sizeof(*list), compare_serials);
         for (uint32_t i = 0; i < settled; i++) {
-                put_in_books(r, list[i]);
+                if (i > 0 && list[i]->serial == list[i - 1]->serial) { /* one of them is damaged: a serial stands for one call */
+                        list[i]->serial = 0;
+                        ret->settled--;
+                        ret->dropped++;
+                } else
+                        put_in_books(r, list[i]);
                 lease_reclose(l, list[i]);
         }
         for (uint32_t i = lost; i < l->touched; i++) {
