@@ -111,16 +111,22 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/store/audit-file.c daemon/store/audit-file.h \
 	daemon/store/audit.c daemon/store/audit.h \
 	daemon/store/chain.c daemon/store/chain.h \
-	daemon/store/store-file.c daemon/store/store.h \
+	daemon/store/database.c daemon/store/database.h \
+	daemon/store/database-documents.c \
+	daemon/store/database-schema.c \
+	daemon/store/database-sums.c \
+	daemon/store/database-write.c \
+	daemon/store/gather.c daemon/store/gather.h \
+	daemon/store/store-sqlite.c daemon/store/store.h \
 	daemon/varlink/connection.c \
 	daemon/varlink/message.c \
 	daemon/varlink/private.h \
 	daemon/varlink/server.c daemon/varlink/server.h \
 	daemon/varlink/service.c
-daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS)
+daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS) $(SQLITE_CFLAGS)
 daemon_libpointsmand_la_LIBADD = \
 	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \
-	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(GCRYPT_LIBS) -ldl
+	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(GCRYPT_LIBS) $(SQLITE_LIBS) -ldl
 
 sbin_PROGRAMS += daemon/pointsmand
 daemon_pointsmand_SOURCES = daemon/main.c

@@ -25,6 +25,8 @@ DEFINE_CLEANUP(Manager *, manager_free);
 /* However much falls due, not more often than that. */
 #define TICK_MIN_NS NSEC_PER_MSEC
 #define STATUS_INTERVAL_NS (5 * NSEC_PER_SEC)
+/* A disk that has not answered for so long is as good as none. */
+#define STORE_PATIENCE_NS (2 * NSEC_PER_SEC)
 
 struct Manager {
         ManagerOptions options;
@@ -34,6 +36,7 @@ struct Manager {
         Config *config;    /* what the file says */
         Registrations *registrations;
         Store *store;
+        bool can_register; /* what was registered earlier could be read */
         Settings in_force; /* the one with the other over it; borrows from both */
         RouterLimits limits; /* of the router, for its life */
         ApiConfigurator configurator;
@@ -338,17 +341,16 @@ static int load_registrations(Manager *m) {
 
         int r = registrations_new(&m->registrations, find_provider, m->providers);
         if (r == 0)
-                r = store_file_new(&m->store, m->options.state_dir);
+                r = store_sqlite_new(&m->store, m->options.state_dir, STORE_PATIENCE_NS);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the store");
         r = registrations_load(m->registrations, m->store, &trouble);
         if (trouble)
                 log_error("%s; the configuration file is in force alone", trouble);
-        if (r < 0) {
+        m->can_register = r == 0;
+        if (r < 0)
                 log_error_errno(r, "Cannot read the stored registrations in %s; the configuration file is in force alone, and nothing "
                                 "can be registered", m->options.state_dir);
-                m->store = store_free(m->store);
-        }
         return 0;
 }
 
@@ -455,7 +457,9 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
         r = api_new(&m->api, m->router, m->providers, &m->config->daemon, clock_ns(CLOCK_BOOTTIME));
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the API");
-        m->configurator = (ApiConfigurator) { m, m->registrations, m->store, reload, check_registrations, apply_registrations };
+        m->configurator = (ApiConfigurator) {
+                m, m->registrations, m->can_register ? m->store : NULL, reload, check_registrations, apply_registrations,
+        };
         api_set_configurator(m->api, &m->configurator);
         r = start_audit(m);
         if (r < 0)

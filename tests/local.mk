@@ -12,6 +12,7 @@ include tests/core.mk
 include tests/plugins.mk
 include tests/snmp.mk
 include tests/sim.mk
+include tests/store.mk
 
 UNIT_TESTS += tests/unit/test-json
 tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/test.h

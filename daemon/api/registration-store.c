@@ -105,7 +105,7 @@ int registrations_save(const Registrations *r, Store *store) {
         }
         schema_write_json(&document_structure, &(Document) { entries, n }, &w);
         json_write_literal(&w, "\n");
-        int k = w.failed ? -ENOMEM : store->functions->write(store, DOCUMENT, w.data, w.size);
+        uint64_t generation = w.failed ? 0 : store->functions->put_document(store, DOCUMENT, w.data, w.size);
         json_writer_done(&w);
-        return k;
+        return generation ? store->functions->wait(store, generation) : -ENOMEM;
 }

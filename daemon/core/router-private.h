@@ -120,10 +120,6 @@ typedef struct Observation {
 
 /* What the outcome of a call or a probe says about its node, and about those that share its account. */
 void node_learn(Router *r, Node *n, const Observation *o, uint64_t now_ns);
-static inline bool verdict_is_failure(Verdict v) {
-        return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT &&
-               v != PM_UNKNOWN;
-}
 
 /* ---- scenario.c ---- */
 

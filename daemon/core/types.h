@@ -71,6 +71,12 @@ typedef enum Severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_C
 
 typedef enum pm_verdict Verdict;
 
+/* Whether a call of that verdict counts against the node. */
+static inline bool verdict_is_failure(Verdict v) {
+        return v != PM_OK && v != PM_CLIENT_ERROR && v != PM_PERFORMANCE_DEGRADATION && v != PM_NOT_SENT &&
+               v != PM_UNKNOWN;
+}
+
 /* A call that got no HTTP response. */
 typedef enum CallError {
         CALL_ERROR_TIMEOUT,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios, registrations and analytics over the socket: what an operator and an admin do."""
 
+import contextlib
 import copy
 import datetime
 import json
 import os
 import re
+import sqlite3
 import time
 
 import pytest
@@ -231,9 +233,14 @@ def distribution(name="stripe", **nodes):
                                                             for k, v in nodes.items()]}}
 
 
+def ledger(state_dir):
+    return contextlib.closing(sqlite3.connect(os.path.join(state_dir, "ledger.db"), isolation_level=None))
+
+
 def stored(d):
-    with open(os.path.join(d.state_dir, "registrations.json"), encoding="utf-8") as f:
-        return json.load(f)["registrations"]
+    with ledger(d.state_dir) as db:
+        ((text,),) = db.execute("SELECT text FROM document WHERE name = 'registrations'")
+    return json.loads(text)["registrations"]
 
 
 def test_the_payloads_of_the_earlier_service_work(maps):
@@ -335,19 +342,42 @@ def test_registrations_survive_a_kill(daemon, client):
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"registrations":[{"serviceName":1}]}', b'{"registrations":[]} x', b"\xff" * 100,
                                   b'{"registrations":[{"serviceName":"s","distribution":{"nodes":[{"id":"x"}]}}]}'])
 def test_a_broken_store_is_set_aside(daemon, client, run_dir, text):
+    """Whether it is the file of a version that had no ledger, or in the ledger."""
     state = os.path.join(run_dir, "state")
     os.makedirs(state)
+    with open(os.path.join(state, "registrations.json"), "wb") as f:
+        f.write(text)
     for i in (1, 2):
-        with open(os.path.join(state, "registrations.json"), "wb") as f:
-            f.write(text)
         d = daemon(CONFIG, state_dir=state, name=f"d{i}")
         assert "cannot be understood" in d.log()
-        with open(os.path.join(state, f"registrations.json.bad{i}"), "rb") as f:
+        with open(os.path.join(state, "registrations.json.old"), "rb") as f:
             assert f.read() == text
+        with ledger(state) as db:
+            aside = db.execute("SELECT CAST(text AS BLOB) FROM document WHERE name LIKE 'registrations 2%'").fetchall()
+        assert aside == [(text,)] * i
         c = client(d)
         assert [s["serviceName"] for s in c.call("GetSystemStatus")["services"]] == ["maps", "more"]
         c.call("RegisterTrafficDistribution", **DISTRIBUTION)
         assert [e["serviceName"] for e in stored(d)] == ["stripe"]
+        d.stop()
+        with ledger(state) as db:
+            db.execute("UPDATE document SET text = CAST(? AS TEXT) WHERE name = 'registrations'", (text,))
+
+
+def test_the_file_of_an_earlier_version_is_taken_over(daemon, client, run_dir):
+    """Once, and kept: another file of that name is somebody else's."""
+    state = os.path.join(run_dir, "state")
+    os.makedirs(state)
+    text = json.dumps({"registrations": [distribution(a=0.01) | ALLOCATION]})
+    for name in ("d1", "d2"):
+        with open(os.path.join(state, "registrations.json"), "w", encoding="utf-8") as f:
+            f.write(text if name == "d1" else "{}")
+        d = daemon(CONFIG, state_dir=state, name=name)
+        service = service_of(client(d), "stripe")
+        assert (service["origin"], service["totalBudget"]) == ("registered", 1000)
+        with open(os.path.join(state, "registrations.json.old"), encoding="utf-8") as f:
+            assert f.read() == text
+        assert os.path.exists(os.path.join(state, "registrations.json")) == (name == "d2")
         d.stop()
 
 
@@ -360,18 +390,27 @@ def test_what_cannot_be_read_is_not_written_over(daemon, client, run_dir):
     assert c.call("Route", serviceName="maps")
 
 
-def test_what_cannot_be_stored_is_not_in_force(daemon, client):
+def test_what_cannot_be_stored_is_not_in_force(daemon, client, wait_for):
     d = daemon(CONFIG)
     c = client(d)
     c.call("RegisterTrafficDistribution", **distribution(a=0.01))
-    # In the way of the file that is written beside.
-    os.mkdir(os.path.join(d.state_dir, "registrations.json.new"))
-    error = fails(c, "Busy", "RegisterTrafficDistribution", **distribution(a=0.02, b=0.01))
-    assert "cannot be stored" in error["reason"]
-    fails(c, "Busy", "UnregisterTrafficDistribution", serviceName="stripe")
-    assert [(n["node"], n["costPerRequest"]) for n in service_of(c, "stripe")["nodes"]] == [("stripe/a", 0.01)]
-    os.rmdir(os.path.join(d.state_dir, "registrations.json.new"))
-    assert len(c.call("RegisterTrafficDistribution", **distribution(a=0.02, b=0.01))["service"]["nodes"]) == 2
+    with ledger(d.state_dir) as db:
+        db.execute("BEGIN IMMEDIATE")
+        error = fails(c, "Busy", "RegisterTrafficDistribution", **distribution(a=0.02, b=0.01))
+        assert "cannot be stored" in error["reason"]
+        fails(c, "Busy", "UnregisterTrafficDistribution", serviceName="stripe")
+        assert [(n["node"], n["costPerRequest"]) for n in service_of(c, "stripe")["nodes"]] == [("stripe/a", 0.01)]
+        db.execute("ROLLBACK")
+    wait_for(lambda: try_to_register(c, distribution(a=0.02, b=0.01)), "the store to heal")
+    assert len(service_of(c, "stripe")["nodes"]) == 2
+
+
+def try_to_register(client, parameters):
+    try:
+        return client.call("RegisterTrafficDistribution", **parameters)
+    except VarlinkError as error:
+        assert error.name == "Busy", error
+        return None
 
 
 def test_a_registration_that_no_longer_fits(daemon, client):
@@ -520,4 +559,5 @@ def test_who_may_do_what(daemon, run_dir, role):
         allowed = role is not None and ROLES.index(needed) <= ROLES.index(role)
         assert (answer == f"PermissionDenied {needed}") == (not allowed), (method, answer)
     if role != "admin":
-        assert not os.path.exists(os.path.join(d.state_dir, "registrations.json"))
+        with ledger(d.state_dir) as db:
+            assert db.execute("SELECT name FROM document WHERE name = 'registrations'").fetchall() == []

@@ -116,11 +116,15 @@ static int memory_read(Store *s, const char *name, char **ret, size_t *ret_size)
         return 0;
 }
 
-static int memory_write(Store *s, const char *name, const char *text, size_t size) {
+static uint64_t memory_put(Store *s, const char *name, const char *text, size_t size) {
         Memory *m = (Memory *) s;
 
         free(m->text);
         m->text = strndup(text, size);
+        return 1;
+}
+
+static int memory_wait(Store *s, uint64_t generation) {
         return 0;
 }
 
@@ -130,7 +134,9 @@ static int memory_set_aside(Store *s, const char *name, char **ret_where) {
         return 0;
 }
 
-static const StoreFunctions memory_functions = { memory_read, memory_write, memory_set_aside, NULL };
+static const StoreFunctions memory_functions = {
+        .read = memory_read, .put_document = memory_put, .wait = memory_wait, .set_aside = memory_set_aside,
+};
 
 static const char everything[] =
         "{\"registrations\":[{\"serviceName\":\"maps\",\"distribution\":{\"strategy\":\"COST_OPTIMIZED\",\"priority\":\"cost\",\"nodes\":["

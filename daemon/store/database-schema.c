@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the ledger looks like inside. Whoever changes it raises LEDGER_VERSION, and says how to come there from the version before. */
+#include <assert.h>
+#include <errno.h>
+
+#include "basic/macro.h"
+#include "daemon/store/database.h"
+
+/* A column for each verdict; in the order of the enumeration. */
+#define VERDICTS(F) \
+        F("ok") F("client_error") F("service_unavailable") F("performance_degradation") F("rate_limit_exceeded") \
+        F("authentication_failure") F("network_issue") F("data_corruption") F("budget_exhausted") F("not_sent") F("unknown")
+static_assert(_PM_VERDICT_MAX == 11, "a new verdict needs a column, and a migration that adds it");
+
+#define COLUMN(v) v " INTEGER NOT NULL, "
+#define SUMS_TABLE(name) \
+        "CREATE TABLE " name " (start INTEGER NOT NULL, kind INTEGER NOT NULL REFERENCES kind, cost INTEGER NOT NULL, " \
+        "usual_cost INTEGER NOT NULL, units INTEGER NOT NULL, " VERDICTS(COLUMN) "PRIMARY KEY (start, kind)) STRICT, WITHOUT ROWID;"
+
+/* For people: names, dollars and times that can be read. */
+#define SHOWN(v) "s." v ", "
+#define SUMS_VIEW(name, of, format) \
+        "CREATE VIEW " name " AS SELECT strftime('" format "', s.start, 'unixepoch') AS start, service.text AS service, " \
+        "node.text AS node, provider.text AS provider, operation.text AS operation, " \
+        "CASE kind.tier WHEN 0 THEN 'normal' WHEN 1 THEN 'elevated' ELSE 'emergency' END AS tier, " \
+        "s.ok + s.client_error + s.service_unavailable + s.performance_degradation + s.rate_limit_exceeded + " \
+        "s.authentication_failure + s.network_issue + s.data_corruption + s.budget_exhausted + s.unknown AS calls, " \
+        "s.service_unavailable + s.rate_limit_exceeded + s.authentication_failure + s.network_issue + s.data_corruption + " \
+        "s.budget_exhausted AS failures, s.cost / 1e6 AS dollars, (s.usual_cost - s.cost) / 1e6 AS saved_dollars, " \
+        VERDICTS(SHOWN) "s.units / 1e6 AS units FROM " of " AS s JOIN kind ON kind.id = s.kind JOIN name AS service ON " \
+        "service.id = kind.service JOIN name AS node ON node.id = kind.node JOIN name AS provider ON provider.id = " \
+        "kind.provider JOIN name AS operation ON operation.id = kind.operation;"
+
+static const char schema[] =
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;"
+        "CREATE TABLE kind (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES name, node INTEGER NOT NULL REFERENCES name, "
+        "provider INTEGER NOT NULL REFERENCES name, operation INTEGER NOT NULL REFERENCES name, tier INTEGER NOT NULL, "
+        "UNIQUE (node, service, provider, operation, tier)) STRICT;"
+        SUMS_TABLE("hour") SUMS_TABLE("day") SUMS_TABLE("month")
+        "CREATE TABLE document (name TEXT PRIMARY KEY, written INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
+        "CREATE VIEW document_written AS SELECT name, strftime('%Y-%m-%dT%H:%M:%SZ', written, 'unixepoch') AS written, "
+        "length(text) AS characters FROM document;"
+        SUMS_VIEW("hourly", "hour", "%Y-%m-%dT%H:00Z") SUMS_VIEW("daily", "day", "%Y-%m-%d") SUMS_VIEW("monthly", "month", "%Y-%m")
+        "INSERT INTO meta VALUES ('generation', 0), ('call', 0), ('hours_from', 0), ('days_from', 0), ('begun', unixepoch());";
+
+/* ---- statements ---- */
+
+#define PLACE(v) ", ?"
+#define ADDED(v) ", " v " = " v " + excluded." v
+#define ADD_SUMS(name) \
+        "INSERT INTO " name " VALUES (?, ?, ?, ?, ?" VERDICTS(PLACE) ") ON CONFLICT DO UPDATE SET cost = add_up(cost, excluded.cost), " \
+        "usual_cost = add_up(usual_cost, excluded.usual_cost), units = add_up(units, excluded.units)" VERDICTS(ADDED)
+#define NAME(n) "(SELECT id FROM name WHERE text = ?" n ")"
+
+const char *const statement_texts[_STATEMENT_MAX] = {
+        [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_COMMIT] = "COMMIT",
+        [STATEMENT_ROLLBACK] = "ROLLBACK",
+        [STATEMENT_READ_META] = "SELECT value FROM meta WHERE key = ?",
+        [STATEMENT_WRITE_META] = "UPDATE meta SET value = ?2 WHERE key = ?1",
+        [STATEMENT_ADD_NAME] = "INSERT OR IGNORE INTO name (text) VALUES (?)",
+        [STATEMENT_FIND_KIND] = "SELECT id FROM kind WHERE service = " NAME("1") " AND node = " NAME("2") " AND provider = " NAME("3")
+                                " AND operation = " NAME("4") " AND tier = ?5",
+        [STATEMENT_ADD_KIND] = "INSERT INTO kind (service, node, provider, operation, tier) VALUES (" NAME("1") ", " NAME("2") ", "
+                               NAME("3") ", " NAME("4") ", ?5)",
+        [STATEMENT_ADD_HOUR] = ADD_SUMS("hour"),
+        [STATEMENT_ADD_DAY] = ADD_SUMS("day"),
+        [STATEMENT_ADD_MONTH] = ADD_SUMS("month"),
+        [STATEMENT_READ_DOCUMENT] = "SELECT text FROM document WHERE name = ?",
+        [STATEMENT_WRITE_DOCUMENT] = "INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET written = ?2, text = ?3",
+        [STATEMENT_REMOVE_DOCUMENT] = "DELETE FROM document WHERE name = ?",
+        [STATEMENT_RENAME_DOCUMENT] = "UPDATE document SET name = ?2 WHERE name = ?1",
+};
+
+/* ---- versions ---- */
+
+static int read_pragma(Database *d, const char *sql, int64_t *ret) {
+        sqlite3_stmt *statement = NULL;
+        int r = database_prepare(d, sql, &statement);
+
+        if (r < 0)
+                return r;
+        int rc = sqlite3_step(statement);
+        if (rc == SQLITE_ROW)
+                *ret = sqlite3_column_int64(statement, 0);
+        else
+                r = database_error(d, rc, "Cannot read it");
+        sqlite3_finalize(statement);
+        return r;
+}
+
+static int make(Database *d) {
+        char sql[128];
+
+        snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;", LEDGER_APPLICATION, LEDGER_VERSION);
+        int r = database_execute(d, "BEGIN IMMEDIATE");
+        if (r == 0)
+                r = database_execute(d, schema);
+        if (r == 0)
+                r = database_execute(d, sql);
+        return r ?: database_execute(d, "COMMIT");
+}
+
+int database_migrate(Database *d) {
+        int64_t application, version, tables;
+
+        int r = read_pragma(d, "PRAGMA application_id", &application);
+        if (r == 0)
+                r = read_pragma(d, "PRAGMA user_version", &version);
+        if (r == 0)
+                r = read_pragma(d, "SELECT count(*) FROM sqlite_schema", &tables);
+        if (r < 0)
+                return r;
+        if (tables == 0 && application == 0)
+                return make(d);
+        if (application != LEDGER_APPLICATION || version < 1) {
+                snprintf(d->note, sizeof(d->note), "It is a database of something else");
+                return -EUCLEAN;
+        }
+        if (version > LEDGER_VERSION) {
+                snprintf(d->note, sizeof(d->note), "Version %lld of the ledger is newer than this program, which knows up to %d; it is left as it is",
+                         (long long) version, LEDGER_VERSION);
+                return -EPROTO;
+        }
+        return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger's file: an SQLite database that is opened, found damaged, set aside and begun anew. All of it waits for the
+ * disk; one thread uses it. What it looks like inside is said in docs/ledger.md.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "basic/arena.h"
+#include "daemon/store/gather.h"
+
+#define LEDGER_FILE "ledger.db"
+/* How many may be set aside in a folder: a disk that damages everything is not to be filled, too. */
+#define LEDGER_ASIDE_MAX 8
+
+typedef enum Statement {
+        STATEMENT_BEGIN,
+        STATEMENT_COMMIT,
+        STATEMENT_ROLLBACK,
+        STATEMENT_READ_META,
+        STATEMENT_WRITE_META,
+        STATEMENT_ADD_NAME,
+        STATEMENT_FIND_KIND,
+        STATEMENT_ADD_KIND,
+        STATEMENT_ADD_HOUR,
+        STATEMENT_ADD_DAY,
+        STATEMENT_ADD_MONTH,
+        STATEMENT_READ_DOCUMENT,
+        STATEMENT_WRITE_DOCUMENT,
+        STATEMENT_REMOVE_DOCUMENT,
+        STATEMENT_RENAME_DOCUMENT,
+        _STATEMENT_MAX
+} Statement;
+
+typedef struct Database {
+        char *folder;
+        int folder_fd; /* locked, so that no other process writes */
+        sqlite3 *db;   /* NULL: not open */
+        sqlite3_stmt *statements[_STATEMENT_MAX];
+        bool damaged;  /* to be set aside before it is opened again */
+        char note[256];  /* a sentence about the last trouble */
+        char aside[256]; /* about what was set aside; "": nothing was */
+
+        /* Of the last one committed, once it is open. */
+        uint64_t generation, serial;
+        int64_t hours_from, days_from; /* what is older is kept as days, and as months */
+} Database;
+
+int database_init(Database *d, const char *folder);
+void database_done(Database *d);
+
+/* Opens it if it is not open; one that is damaged is set aside, and a new one is begun. Errors as in StoreStatus. */
+int database_open(Database *d);
+/* A generation, all or nothing. */
+int database_write(Database *d, const Gather *g);
+uint64_t database_size(const Database *d);
+
+/* See StoreFunctions. The document may still be a file, NAME.json: that is then taken over, and kept as NAME.json.old. */
+int database_read_document(Database *d, const char *name, char **ret, size_t *ret_size);
+int database_set_aside_document(Database *d, const char *name, char **ret_where);
+/* *ret and what it points to belong to the arena. */
+int database_sums(Database *d, const StoreQuestion *q, Arena *arena, StoreSum **ret, size_t *ret_n);
+
+/* ---- for the parts of it ---- */
+
+/* What an SQLite result means; keeps the message, and closes the database if that is of use. */
+int database_error(Database *d, int rc, const char *what);
+int database_prepare(Database *d, const char *sql, sqlite3_stmt **ret);
+/* Runs a statement that returns no rows, and resets it. */
+int database_run(Database *d, Statement s);
+int database_execute(Database *d, const char *sql);
+
+/* ---- database-schema.c ---- */
+
+#define LEDGER_APPLICATION 0x70746d6e /* "ptmn", see PRAGMA application_id */
+#define LEDGER_VERSION 1
+
+extern const char *const statement_texts[_STATEMENT_MAX];
+/* Makes what is missing, or brings it to this version. -EPROTO: it is newer; nothing was touched. */
+int database_migrate(Database *d);
