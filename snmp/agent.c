@@ -17,6 +17,7 @@
 #include "basic/macro.h"
 #include "basic/units.h"
 #include "snmp/notifier.h"
+#include "snmp/responder.h"
 #include "snmp/tables.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
@@ -71,9 +72,13 @@ static void connection_changed(Agent *a, bool connected) {
 }
 
 static int on_connection(int major, int minor, void *session, void *userdata) {
+        Agent *a = userdata;
+        bool connected = minor == SNMPD_CALLBACK_INDEX_START;
+
         (void) major;
-        (void) session;
-        connection_changed(userdata, minor == SNMPD_CALLBACK_INDEX_START);
+        connection_changed(a, connected);
+        if (connected)
+                responder_attach(session, a->tables);
         return 0;
 }
 
@@ -186,7 +191,8 @@ static int turn(Agent *a, uint64_t due_ns) {
                         n = MAX(n, own[i] + 1);
                 }
         int k = netsnmp_large_fd_set_select(n, &fds, NULL, NULL, &timeout);
-        bool ended = k > 0 && NETSNMP_LARGE_FD_ISSET(a->signals, &fds);
+        bool ended = k > 0 && NETSNMP_LARGE_FD_ISSET(own[0], &fds);
+        bool readable = k > 0 && own[1] >= 0 && NETSNMP_LARGE_FD_ISSET(own[1], &fds);
         if (k > 0) {
                 for (size_t i = 0; i < ELEMENTSOF(own); i++)
                         if (own[i] >= 0)
@@ -199,7 +205,7 @@ static int turn(Agent *a, uint64_t due_ns) {
                 return -errno;
         run_alarms();
         netsnmp_check_outstanding_agent_requests();
-        notifier_work(a->notifier, a->connected, feed_clock_ns());
+        notifier_work(a->notifier, readable, a->connected, feed_clock_ns());
         return ended;
 }
 

@@ -8,8 +8,11 @@ snmp_libsnmp_agent_la_SOURCES = \
 	snmp/mib.c snmp/mib.h \
 	snmp/node-state.c snmp/node-state.h \
 	snmp/notifier.c snmp/notifier.h \
+	snmp/responder.c snmp/responder.h \
 	snmp/snapshot.c snmp/snapshot.h \
-	snmp/tables.c snmp/tables.h
+	snmp/switches.c snmp/switches.h \
+	snmp/tables.c snmp/tables.h \
+	snmp/view.c snmp/view.h
 snmp_libsnmp_agent_la_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)
 # Of the core, only the names of the enumerations.
 snmp_libsnmp_agent_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand-core.la basic/libbasic.la $(NETSNMP_LIBS) $(SYSTEMD_LIBS)

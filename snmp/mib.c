@@ -11,21 +11,22 @@
 
 #define TEXT_MAX 255
 
-#define TEXT(n, s, member, field) { n, COLUMN_TEXT, 0, offsetof(s, member), field, NULL, false }
-#define ENUM(n, s, member, field, names) { n, COLUMN_INTEGER, 0, offsetof(s, member), field, &names, false }
-#define NUMBER(n, s, member, type, field, digits) { n, type, digits, offsetof(s, member), field, NULL, false }
+#define TEXT(n, s, member, field) { n, COLUMN_TEXT, 0, offsetof(s, member), field, NULL, false, false }
+#define ENUM(n, s, member, field, names) { n, COLUMN_INTEGER, 0, offsetof(s, member), field, &names, false, false }
+#define NUMBER(n, s, member, type, field, digits) { n, type, digits, offsetof(s, member), field, NULL, false, false }
 #define GAUGE(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 0)
 #define COUNTER(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 0)
 #define DOLLARS(n, s, member, field) NUMBER(n, s, member, COLUMN_COUNTER, field, 6) /* micro-dollars */
 #define RATIO(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 4) /* 0..1 to hundredths of a percent */
 #define MILLISECONDS(n, s, member, field) NUMBER(n, s, member, COLUMN_GAUGE, field, 3) /* to microseconds */
 #define TIME(n, s, member, field) NUMBER(n, s, member, COLUMN_TIME, field, 0)
+#define OWN(n, s, member, type) { n, type, 0, offsetof(s, member), NULL, NULL, false, true }
 
 static const char *const system_health_words[] = { "ok", "degraded", "failing" };
 static const EnumNames system_health_names = { "SystemHealth", system_health_words, ELEMENTSOF(system_health_words) };
 
 #define S SystemRow
-const Column mib_scalars[] = {
+static const Column system_columns[] = {
         TEXT(1, S, version, "version"),
         NUMBER(2, S, uptime, COLUMN_TICKS, "uptimeSeconds", 2),
         ENUM(3, S, health, "health", system_health_names),
@@ -39,11 +40,10 @@ const Column mib_scalars[] = {
         TIME(11, S, last_reload, "lastReloadAt"),
         GAUGE(12, S, services, NULL),
         GAUGE(13, S, nodes, NULL),
-        NUMBER(14, S, data_state, COLUMN_INTEGER, NULL, 0),
-        GAUGE(15, S, data_age, NULL),
+        OWN(14, S, data_state, COLUMN_INTEGER),
+        OWN(15, S, data_age, COLUMN_GAUGE),
 };
 #undef S
-const size_t mib_n_scalars = ELEMENTSOF(mib_scalars);
 
 #define S ServiceRow
 static const Column service_columns[] = {
@@ -73,7 +73,7 @@ static const Column node_columns[] = {
         TEXT(3, S, provider, "provider"),
         TEXT(4, S, region, "region"),
         { 5, COLUMN_INTEGER, 0, offsetof(S, administrative_state), "administrativeState", &administrative_state_names,
-          true },
+          true, false },
         ENUM(6, S, health, "health", health_names),
         GAUGE(7, S, health_score, "healthScore"),
         ENUM(8, S, circuit, "circuit", circuit_names),
@@ -131,6 +131,14 @@ static const Column provider_columns[] = {
 };
 #undef S
 
+#define S ControlRow
+static const Column control_columns[] = {
+        { 1, COLUMN_BITS, 0, offsetof(S, enabled), NULL, NULL, true, true },
+        OWN(2, S, sent, COLUMN_COUNTER),
+        OWN(3, S, suppressed, COLUMN_COUNTER),
+};
+#undef S
+
 #define S EventRow
 const Column mib_event[] = {
         COUNTER(1, S, serial, "serial"),
@@ -143,22 +151,55 @@ const Column mib_event[] = {
 #undef S
 const size_t mib_n_event = ELEMENTSOF(mib_event);
 
-#define TABLE(name, number, n_index, rows, columns) { name, number, n_index, rows, columns, ELEMENTSOF(columns) }
+#define TABLE(name, number, n_index, rows, columns) \
+        { name, number, n_index, false, rows, columns, ELEMENTSOF(columns) }
+#define SCALARS(name, number, rows, columns) { name, number, 1, true, rows, columns, ELEMENTSOF(columns) }
 const Table mib_tables[_TABLE_MAX] = {
+        [TABLE_SYSTEM] = SCALARS("pointsmanSystem", 1, TABLE_SYSTEM, system_columns),
         [TABLE_SERVICES] = TABLE("pmServiceTable", 2, 1, TABLE_SERVICES, service_columns),
         [TABLE_NODES] = TABLE("pmNodeTable", 3, 2, TABLE_NODES, node_columns),
         [TABLE_VERDICTS] = TABLE("pmNodeVerdictTable", 4, 2, TABLE_NODES, verdict_columns),
         [TABLE_SCENARIOS] = TABLE("pmScenarioTable", 5, 1, TABLE_SCENARIOS, scenario_columns),
         [TABLE_PROVIDERS] = TABLE("pmProviderTable", 6, 1, TABLE_PROVIDERS, provider_columns),
+        [TABLE_CONTROL] = SCALARS("pmNotificationControl", 7, TABLE_CONTROL, control_columns),
 };
 
-size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix) {
-        size_t length = 0;
+/* ---- object identifiers ---- */
 
-        for (const char *p = MIB_ROOT; *p && length + n < MIB_OID_MAX; p += strspn(p, "."))
-                ret[length++] = strtoul(p, (char **) &p, 10);
+static const oid *root(size_t *ret_n) {
+        static oid numbers[MIB_OID_MAX];
+        static size_t n;
+
+        if (n == 0)
+                for (const char *p = MIB_ROOT; *p && n < MIB_OID_MAX; p += strspn(p, "."))
+                        numbers[n++] = strtoul(p, (char **) &p, 10);
+        *ret_n = n;
+        return numbers;
+}
+
+size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix) {
+        size_t length;
+
+        memcpy(ret, root(&length), sizeof(oid) * MIB_OID_MAX);
+        n = MIN(n, MIB_OID_MAX - length);
         memcpy(ret + length, suffix, n * sizeof(oid));
         return length + n;
+}
+
+int mib_below(oid child, size_t n, const oid *name, size_t *ret_n, const oid **ret) {
+        size_t length;
+        const oid *numbers = root(&length);
+
+        for (size_t i = 0; i <= length; i++) {
+                oid here = i < length ? numbers[i] : child;
+                if (i == n || name[i] < here)
+                        return -1;
+                if (name[i] > here)
+                        return 1;
+        }
+        *ret = name + length + 1;
+        *ret_n = n - length - 1;
+        return 0;
 }
 
 const Column *table_column(const Table *t, unsigned number) {
@@ -209,6 +250,12 @@ void column_value(const Column *c, const void *row, Value *ret) {
         if (c->type == COLUMN_TEXT) {
                 const char *s = *(const char *const *) member ?: "";
                 *ret = (Value) { .type = ASN_OCTET_STR, .data = s, .size = text_size(s) };
+                return;
+        }
+
+        if (c->type == COLUMN_BITS) {
+                const Octets *o = member;
+                *ret = (Value) { .type = ASN_OCTET_STR, .data = o->octets, .size = o->size };
                 return;
         }
 

@@ -13,7 +13,7 @@
 #include "basic/json.h"
 #include "daemon/core/types.h"
 
-/* A member of a row is a const char * for text, otherwise a uint64_t. */
+/* A member of a row is a const char * for text, an Octets for bits, otherwise a uint64_t. */
 typedef enum ColumnType {
         COLUMN_TEXT,      /* SnmpAdminString: no longer than 255 bytes, cut at the end of a character */
         COLUMN_INTEGER,   /* INTEGER: a signed number of 32 bits */
@@ -21,6 +21,7 @@ typedef enum ColumnType {
         COLUMN_TICKS,     /* TimeTicks: wraps */
         COLUMN_COUNTER,   /* Counter64 and what borrows its encoding */
         COLUMN_TIME,      /* DateAndTime, in UTC; kept as nanoseconds since 1970 */
+        COLUMN_BITS,      /* BITS: the member is an Octets */
 } ColumnType;
 
 typedef struct Column {
@@ -31,14 +32,18 @@ typedef struct Column {
         const char *field;      /* of the reply's object; NULL: worked out from other fields */
         const EnumNames *names; /* the field is one of these; the member is its position counted from 1, 0 for none */
         bool writable;
+        bool own; /* known without the daemon */
 } Column;
 
+/* In the order of their numbers. */
 typedef enum TableId {
+        TABLE_SYSTEM,
         TABLE_SERVICES,
         TABLE_NODES,
         TABLE_VERDICTS,
         TABLE_SCENARIOS,
         TABLE_PROVIDERS,
+        TABLE_CONTROL,
         _TABLE_MAX,
 } TableId;
 
@@ -46,32 +51,33 @@ typedef struct Table {
         const char *name;
         uint8_t number; /* under pointsmanObjects */
         uint8_t n_index;
+        bool scalars; /* in truth no table: its one row has the index 0, and there is no entry in the OIDs */
         TableId rows; /* whose rows it shows: its own, or those of the table that it augments */
         const Column *columns; /* in ascending order, without gaps */
         size_t n_columns;
 } Table;
 
 extern const Table mib_tables[_TABLE_MAX];
-extern const Column mib_scalars[]; /* under pointsmanObjects.1 */
-extern const size_t mib_n_scalars;
 extern const Column mib_event[]; /* of an EventRow, under pointsmanObjects.8 */
 extern const size_t mib_n_event;
 
 /* The subtrees under the root and under pointsmanObjects. */
 enum { MIB_NOTIFICATIONS = 0, MIB_OBJECTS = 1 };
-enum { MIB_SYSTEM = 1, MIB_NOTIFICATION_CONTROL = 7, MIB_EVENT = 8 };
+enum { MIB_EVENT = 8 };
 
 #define MIB_OID_MAX 24
 /* root.<suffix>; returns its length. */
 size_t mib_oid(oid ret[MIB_OID_MAX], size_t n, const oid *suffix);
+/* Where the name lies: -1 before root.<child>, 0 in it, 1 behind it. 0: *ret is what follows root.<child>. */
+int mib_below(oid child, size_t n, const oid *name, size_t *ret_n, const oid **ret);
 
 /* What begins every row. */
 typedef struct Row {
-        netsnmp_index key; /* points at index, see row_set_index() */
         oid index[2];
 } Row;
 
 typedef struct SystemRow {
+        Row row;
         const char *version;
         uint64_t uptime, health, decisions, reports, failures, fallbacks, rate_limited, active_scenarios;
         uint64_t configuration_serial, event_serial, started, last_reload, services, nodes;
@@ -109,6 +115,17 @@ typedef struct ProviderRow {
         const char *name, *title, *version, *operations, *error;
         uint64_t abi;
 } ProviderRow;
+
+typedef struct Octets {
+        size_t size;
+        u_char octets[2];
+} Octets;
+
+typedef struct ControlRow {
+        Row row;
+        Octets enabled;
+        uint64_t sent, suppressed;
+} ControlRow;
 
 typedef struct EventRow {
         const char *message, *service, *node;

@@ -13,11 +13,9 @@ typedef struct Change {
         char node[];
 } Change;
 
-static int reserve(netsnmp_request_info *request, const Column *c, const Row *row) {
+static int reserve(netsnmp_request_info *request, const Row *row) {
         const netsnmp_variable_list *v = request->requestvb;
 
-        if (!c || !c->writable)
-                return SNMP_ERR_NOTWRITABLE;
         if (v->type != ASN_INTEGER)
                 return SNMP_ERR_WRONGTYPE;
         if (v->val_len != sizeof(*v->val.integer))
@@ -53,9 +51,9 @@ static int apply(Feed *feed, Change *change, AdministrativeState state, int erro
         return SNMP_ERR_NOERROR;
 }
 
-int node_state_set(Feed *feed, int phase, netsnmp_request_info *request, const Column *c, const Row *row) {
+int node_state_set(Feed *feed, int phase, netsnmp_request_info *request, const Row *row) {
         if (phase == MODE_SET_RESERVE1)
-                return reserve(request, c, row);
+                return reserve(request, row);
 
         Change *change = netsnmp_request_get_list_data(request, DATA_NAME);
         switch (phase) {

@@ -8,6 +8,6 @@
 
 #include "snmp/feed.h"
 
-/* One phase (MODE_SET_…) for one variable. c, row: what it names, or NULL; row is read in the first phase only.
- * Returns SNMP_ERR_NOERROR or the error to answer with. */
-int node_state_set(Feed *feed, int phase, netsnmp_request_info *request, const Column *c, const Row *row);
+/* One phase (MODE_SET_…) for one variable. row: the node's, or NULL; it is read in the first phase only. Returns
+ * SNMP_ERR_NOERROR or the error to answer with. */
+int node_state_set(Feed *feed, int phase, netsnmp_request_info *request, const Row *row);

@@ -12,6 +12,7 @@
 #include "basic/units.h"
 #include "pointsman/pointsman.h"
 #include "snmp/event.h"
+#include "snmp/switches.h"
 
 #define RECONNECT_NS (2 * NSEC_PER_SEC)
 #define CONNECT_TIMEOUT_MS 700
@@ -27,18 +28,12 @@
 /* A daemon that says another start time than this far from the one known is another one. */
 #define SAME_START_NS (2 * NSEC_PER_SEC)
 
-typedef struct Switches {
-        netsnmp_watcher_info watchers[3];
-        u_char bits[2]; /* of pmNotificationEnable; the first bit is the highest of the first octet */
-        size_t size;
-        struct counter64 sent, suppressed;
-} Switches;
-
 struct Notifier {
         char *socket;
         Feed *feed;
         Tables *tables;
         pointsman *stream;
+        bool unread; /* there was more than was taken at once */
         uint64_t reconnect_ns;
         uint64_t last_serial, started; /* where the stream stands, and of which daemon; started 0: never followed */
         Event *pending[PENDING_MAX];   /* oldest first */
@@ -47,49 +42,10 @@ struct Notifier {
         bool connected;                /* somebody takes them */
         uint64_t tokens_ns;            /* a token is worth NSEC_PER_SEC / RATE of it */
         uint64_t refilled_ns;
-        Switches switches;
+        ControlRow *control;
 };
 
 #define TOKEN_NS (NSEC_PER_SEC / RATE)
-
-/* ---- switches and counters ---- */
-
-static int watch(netsnmp_watcher_info *w, const char *name, unsigned number, int modes) {
-        oid where[MIB_OID_MAX];
-        size_t n = mib_oid(where, 3, (oid[]) { MIB_OBJECTS, MIB_NOTIFICATION_CONTROL, number });
-        netsnmp_handler_registration *registration = netsnmp_create_handler_registration(name, NULL, where, n, modes);
-
-        if (!registration)
-                return -ENOMEM;
-        return netsnmp_register_watched_scalar(registration, w) == MIB_REGISTERED_OK ? 0 : -EINVAL;
-}
-
-static int register_switches(Switches *s) {
-        *s = (Switches) { .bits = { 0xFF, 0x80 }, .size = 2 };
-        netsnmp_watcher_info *w = s->watchers;
-        netsnmp_init_watcher_info6(&w[0], s->bits, sizeof(s->bits), ASN_OCTET_STR,
-                                   WATCHER_MAX_SIZE | WATCHER_SIZE_IS_PTR, sizeof(s->bits), &s->size);
-        netsnmp_init_watcher_info(&w[1], &s->sent, sizeof(s->sent), ASN_COUNTER64, WATCHER_FIXED_SIZE);
-        netsnmp_init_watcher_info(&w[2], &s->suppressed, sizeof(s->suppressed), ASN_COUNTER64, WATCHER_FIXED_SIZE);
-
-        int k = watch(&w[0], "pmNotificationEnable", 1, HANDLER_CAN_RWRITE);
-        if (k >= 0)
-                k = watch(&w[1], "pmNotificationsSent", 2, HANDLER_CAN_RONLY);
-        return k < 0 ? k : watch(&w[2], "pmNotificationsSuppressed", 3, HANDLER_CAN_RONLY);
-}
-
-static bool is_enabled(const Switches *s, Kind kind) {
-        size_t octet = (size_t) kind / 8;
-
-        /* Octets left out at the end of BITS are zero. */
-        return octet < s->size && s->bits[octet] >> (7 - kind % 8) & 1;
-}
-
-static void count(struct counter64 *c) {
-        c->low = (uint32_t) (c->low + 1);
-        if (c->low == 0)
-                c->high++;
-}
 
 /* ---- life ---- */
 
@@ -98,14 +54,11 @@ int notifier_new(Notifier **ret, const char *socket, Feed *feed, Tables *tables)
 
         if (!n)
                 return -ENOMEM;
-        *n = (Notifier) { .feed = feed, .tables = tables, .tokens_ns = BURST * TOKEN_NS };
+        *n = (Notifier) { .feed = feed, .tables = tables, .control = tables_control(tables), .tokens_ns = BURST * TOKEN_NS };
         if (socket && !(n->socket = strdup(socket))) {
                 free(n);
                 return -ENOMEM;
         }
-        int k = register_switches(&n->switches);
-        if (k < 0)
-                return k; /* net-snmp may point into it already */
         *ret = n;
         return 0;
 }
@@ -126,7 +79,7 @@ int notifier_fd(const Notifier *n) {
 }
 
 uint64_t notifier_due_ns(const Notifier *n) {
-        uint64_t due = n->stream ? NSEC_INFINITY : n->reconnect_ns;
+        uint64_t due = n->unread ? 0 : n->stream ? NSEC_INFINITY : n->reconnect_ns;
 
         if (n->n_pending > 0 && n->connected) {
                 uint64_t token_ns = n->tokens_ns >= TOKEN_NS ? 0 : n->refilled_ns + TOKEN_NS - n->tokens_ns;
@@ -140,7 +93,7 @@ uint64_t notifier_due_ns(const Notifier *n) {
 /* The serial from which on events are new to us; -1: only those to come. */
 static int64_t resume_at(Notifier *n) {
         feed_expire(n->feed);
-        tables_refresh(n->tables, FEED_SNAPSHOT);
+        tables_refresh(n->tables);
         const Snapshot *s = feed_is_fresh(n->feed) ? feed_snapshot(n->feed, FEED_SNAPSHOT) : NULL;
         uint64_t known = n->started;
 
@@ -188,12 +141,12 @@ static void enqueue(Notifier *n, Event *e) {
         for (size_t i = 0; crowded && i < n->n_pending; i++)
                 if (event_supersedes(e, n->pending[i])) {
                         drop(n, i);
-                        count(&n->switches.suppressed);
+                        n->control->suppressed++;
                         break;
                 }
         if (n->n_pending == PENDING_MAX) {
                 drop(n, 0);
-                count(&n->switches.suppressed);
+                n->control->suppressed++;
         }
         n->pending[n->n_pending++] = e;
 }
@@ -206,7 +159,7 @@ static void take(Notifier *n, char *text) {
                 return;
         }
         n->last_serial = e->row.serial;
-        if (e->kind != _KIND_NONE && is_enabled(&n->switches, e->kind))
+        if (e->kind != _KIND_NONE && switches_wants(n->control, e->kind))
                 enqueue(n, e);
         else
                 event_free(e);
@@ -227,6 +180,7 @@ static void read_stream(Notifier *n, uint64_t now_ns) {
                 if (k >= 0)
                         take(n, text);
         }
+        n->unread = k >= 0;
         if (k >= 0 || k == -EAGAIN)
                 return;
         log_debug("The stream of events has ended: %s", strerror(-k));
@@ -235,10 +189,8 @@ static void read_stream(Notifier *n, uint64_t now_ns) {
 
 /* ---- sending ---- */
 
-static void add_object(netsnmp_variable_list **variables, const Column *c, const void *row, size_t n_suffix,
-                       const oid *suffix) {
-        oid name[MIB_OID_MAX];
-        size_t n = mib_oid(name, n_suffix, suffix);
+static void add_object(netsnmp_variable_list **variables, const Column *c, const void *row, size_t n,
+                       const oid *name) {
         Value v;
 
         column_value(c, row, &v);
@@ -266,18 +218,18 @@ static void send_event(Notifier *n, const Event *e) {
         size_t length = mib_oid(id, 2, (oid[]) { MIB_NOTIFICATIONS, (oid) e->kind + 1 });
         snmp_varlist_add_variable(&variables, trap_oid, ELEMENTSOF(trap_oid), ASN_OBJECT_ID, id, length * sizeof(oid));
         for (size_t i = 0; i < mib_n_event; i++) {
-                const oid suffix[] = { MIB_OBJECTS, MIB_EVENT, mib_event[i].number, 0 };
-                add_object(&variables, &mib_event[i], &e->row, ELEMENTSOF(suffix), suffix);
+                length = mib_oid(id, 4, (oid[]) { MIB_OBJECTS, MIB_EVENT, mib_event[i].number, 0 });
+                add_object(&variables, &mib_event[i], &e->row, length, id);
         }
-        const Row *row = row_of(n, e);
-        for (size_t i = 0; row && objects->columns[i]; i++) {
-                oid suffix[4 + ELEMENTSOF(row->index)] = { MIB_OBJECTS, table->number, 1, objects->columns[i] };
-                memcpy(suffix + 4, row->index, row->key.len * sizeof(oid));
-                add_object(&variables, table_column(table, objects->columns[i]), row, 4 + row->key.len, suffix);
+        Variable v = { .table = table, .row = row_of(n, e) };
+        for (size_t i = 0; v.row && objects->columns[i]; i++) {
+                v.column = table_column(table, objects->columns[i]);
+                length = variable_oid(&v, id);
+                add_object(&variables, v.column, v.row, length, id);
         }
         send_v2trap(variables);
         snmp_free_varbind(variables);
-        count(&n->switches.sent);
+        n->control->sent++;
 }
 
 static void send_pending(Notifier *n, uint64_t now_ns) {
@@ -288,7 +240,7 @@ static void send_pending(Notifier *n, uint64_t now_ns) {
         n->batch_ns = now_ns + BATCH_NS;
         /* What a notification shows of a node must not be older than the event. */
         feed_expire(n->feed);
-        tables_refresh(n->tables, FEED_SNAPSHOT);
+        tables_refresh(n->tables);
         while (n->n_pending > 0 && n->tokens_ns >= TOKEN_NS) {
                 send_event(n, n->pending[0]);
                 drop(n, 0);
@@ -296,9 +248,10 @@ static void send_pending(Notifier *n, uint64_t now_ns) {
         }
 }
 
-void notifier_work(Notifier *n, bool connected, uint64_t now_ns) {
+void notifier_work(Notifier *n, bool readable, bool connected, uint64_t now_ns) {
         n->connected = connected;
-        read_stream(n, now_ns);
+        if (readable || n->unread || !n->stream)
+                read_stream(n, now_ns);
         if (connected)
                 send_pending(n, now_ns);
 }

@@ -12,13 +12,12 @@
 
 typedef struct Notifier Notifier;
 
-/* Registers its switches and counters; call between init_agent() and init_snmp(). socket: NULL for the library's
- * default. Logs. */
+/* socket: NULL for the library's default. feed and tables must outlive it. */
 int notifier_new(Notifier **ret, const char *socket, Feed *feed, Tables *tables);
 Notifier *notifier_free(Notifier *n);
 
 int notifier_fd(const Notifier *n);          /* to be polled for input; -1: none at the moment */
 uint64_t notifier_due_ns(const Notifier *n); /* when it wants to be called without input */
 
-/* Follows the stream, and sends what may be sent now. connected: snmpd is there to take it. */
-void notifier_work(Notifier *n, bool connected, uint64_t now_ns);
+/* Follows the stream, and sends what may be sent now. readable: there is input. connected: snmpd is there to take it. */
+void notifier_work(Notifier *n, bool readable, bool connected, uint64_t now_ns);

@@ -219,7 +219,8 @@ static int read_top_member(JsonReader *r, const JsonValue *key, const JsonValue 
         if (json_equals(key, "providers"))
                 return read_rows(r, TABLE_PROVIDERS, v, NULL, read_provider_member, userdata);
         if (json_equals(key, "status") && v->type == JSON_OBJECT) {
-                int k = columns_read(r, mib_scalars, mib_n_scalars, read_status_member, system, userdata);
+                const Table *table = &mib_tables[TABLE_SYSTEM];
+                int k = columns_read(r, table->columns, table->n_columns, read_status_member, system, userdata);
                 return k < 0 ? k : 1;
         }
         return 0;
@@ -264,13 +265,9 @@ static int compare_rows(const void *a, const void *b) {
         return 0;
 }
 
-static void sort_rows(Rows *rows, TableId id) {
+static void sort_rows(Rows *rows) {
         if (rows->n > 0)
                 qsort(rows->rows, rows->n, rows->size, compare_rows);
-        for (size_t i = 0; i < rows->n; i++) {
-                Row *row = row_at(rows, i);
-                row->key = (netsnmp_index) { .len = mib_tables[id].n_index, .oids = row->index };
-        }
 }
 
 static uint64_t percent(uint64_t part, uint64_t whole) {
@@ -304,7 +301,7 @@ static int complete(Snapshot *s, uint64_t utc_ns) {
                 s->system.active_scenarios += scenario->state != SCENARIO_RESOLVED + 1;
         }
         for (size_t i = 0; i < ELEMENTSOF(ids); i++)
-                sort_rows(&s->tables[ids[i]], ids[i]);
+                sort_rows(&s->tables[ids[i]]);
         if (s->system.last_reload == 0)
                 s->system.last_reload = s->system.started;
         s->system.services = services->n;

@@ -8,43 +8,25 @@
 #include "basic/macro.h"
 #include "basic/units.h"
 #include "snmp/node-state.h"
-
-typedef struct Watch {
-        Tables *tables;
-        FeedId id;
-} Watch;
+#include "snmp/switches.h"
 
 struct Tables {
         Feed *feed;
-        netsnmp_container *containers[_TABLE_MAX];
-        netsnmp_table_registration_info *indexes[_TABLE_MAX];
-        Watch watches[_FEED_MAX];
+        SystemRow system;
+        ControlRow control;
+        Rows system_rows, control_rows;
+        View view;
         bool asked, answered; /* as the log has it */
 };
 
-static const FeedId feed_of_table[_TABLE_MAX] = { [TABLE_PROVIDERS] = FEED_PROVIDERS };
-
 /* ---- keeping up with the daemon ---- */
 
-static void fill_table(netsnmp_container *c, const Rows *rows) {
-        CONTAINER_CLEAR(c, NULL, NULL);
-        for (size_t i = 0; i < rows->n; i++)
-                CONTAINER_INSERT(c, rows_at(rows, i));
-}
-
-void tables_refresh(Tables *t, FeedId id) {
-        int k = feed_refresh(t->feed, id, feed_clock_ns());
+void tables_refresh(Tables *t) {
+        int k = feed_refresh(t->feed, FEED_SNAPSHOT, feed_clock_ns());
 
         if (k == 0)
                 return;
-        if (k > 0)
-                for (size_t i = 0; i < _TABLE_MAX; i++)
-                        if (feed_of_table[i] == id)
-                                fill_table(t->containers[i], &feed_snapshot(t->feed, id)->tables[mib_tables[i].rows]);
-
         /* A line for a change, not for each poll. */
-        if (id != FEED_SNAPSHOT)
-                return;
         if (k < 0 && (t->answered || !t->asked))
                 log_warning("pointsmand does not answer (%s); what is known of it becomes stale", feed_error(t->feed));
         else if (k > 0 && !t->answered)
@@ -53,167 +35,121 @@ void tables_refresh(Tables *t, FeedId id) {
         t->asked = true;
 }
 
-/* Stands in front of the other handlers of a registration: rows are not looked up before they are up to date. */
-static int handle_watch(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
-                        netsnmp_agent_request_info *info, netsnmp_request_info *requests) {
-        const Watch *w = handler->myvoid;
-
-        /* Between the phases of a SET rows must stay where they are. */
-        if (MODE_IS_GET(info->mode) || info->mode == MODE_SET_RESERVE1)
-                tables_refresh(w->tables, w->id);
-        return netsnmp_call_next_handler(handler, registration, info, requests);
+static void view_system(Tables *t, const Snapshot *s) {
+        t->system = s ? s->system : (SystemRow) {};
+        t->system.data_state = !s ? DATA_NONE : feed_is_fresh(t->feed) ? DATA_FRESH : DATA_STALE;
+        t->system.data_age = s ? feed_age_ns(t->feed, feed_clock_ns()) / NSEC_PER_MSEC : UINT64_MAX;
 }
 
-static int inject_watch(Tables *t, netsnmp_handler_registration *registration, FeedId id) {
-        netsnmp_mib_handler *handler = netsnmp_create_handler("pointsman-watch", handle_watch);
+const View *tables_view(Tables *t) {
+        static const FeedId feed_of_table[_TABLE_MAX] = { [TABLE_PROVIDERS] = FEED_PROVIDERS };
 
-        if (!handler)
-                return -ENOMEM;
-        handler->myvoid = &t->watches[id];
-        return netsnmp_inject_handler(registration, handler) == SNMPERR_SUCCESS ? 0 : -EINVAL;
+        tables_refresh(t);
+        /* Who waits for a daemon that hangs waits once. */
+        if (feed_is_fresh(t->feed))
+                (void) feed_refresh(t->feed, FEED_PROVIDERS, feed_clock_ns());
+
+        for (TableId id = 0; id < _TABLE_MAX; id++) {
+                const Snapshot *s = feed_snapshot(t->feed, feed_of_table[id]);
+                t->view.rows[id] = s ? &s->tables[id] : NULL;
+        }
+        t->view.rows[TABLE_SYSTEM] = &t->system_rows;
+        t->view.rows[TABLE_CONTROL] = &t->control_rows;
+        view_system(t, feed_snapshot(t->feed, FEED_SNAPSHOT));
+        t->view.known = t->system.data_state != DATA_NONE;
+        return &t->view;
 }
 
-/* ---- answering ---- */
+ControlRow *tables_control(Tables *t) {
+        return &t->control;
+}
 
-static void answer(netsnmp_request_info *request, const Column *c, const void *row) {
+/* ---- SET ---- */
+
+static int set(Tables *t, int phase, netsnmp_request_info *request) {
+        const netsnmp_variable_list *v = request->requestvb;
+        /* Rows may have moved since the last phase, and are only looked at in the first. */
+        const View *view = phase == MODE_SET_RESERVE1 ? tables_view(t) : &t->view;
+        Variable x = {};
+
+        (void) view_get(view, v->name_length, v->name, &x);
+        if (!x.column || !x.column->writable)
+                return SNMP_ERR_NOTWRITABLE;
+        if (x.table->rows == TABLE_CONTROL)
+                return x.row ? switches_set(&t->control, phase, request) : SNMP_ERR_NOCREATION;
+        return node_state_set(t->feed, phase, request, x.row);
+}
+
+/* ---- net-snmp's own path, which requests take that arrive while it waits for snmpd; for others see responder.c ---- */
+
+static void answer(netsnmp_agent_request_info *info, netsnmp_request_info *request, const View *view) {
+        netsnmp_variable_list *vb = request->requestvb;
+        oid name[MIB_OID_MAX];
+        Variable x = {};
         Value v;
 
-        column_value(c, row, &v);
-        snmp_set_var_typed_value(request->requestvb, v.type, v.data, v.size);
+        if (info->mode == MODE_GET) {
+                Lookup found = view_get(view, vb->name_length, vb->name, &x);
+                if (found != LOOKUP_FOUND) {
+                        int error = found == LOOKUP_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE;
+                        netsnmp_set_request_error(info, request, error);
+                        return;
+                }
+        } else if (!view_next(view, vb->name_length, vb->name, request->inclusive, &x))
+                return; /* net-snmp looks further */
+        snmp_set_var_objid(vb, name, variable_oid(&x, name));
+        column_value(x.column, x.row, &v);
+        snmp_set_var_typed_value(vb, v.type, v.data, v.size);
 }
 
-static void system_row(const Tables *t, SystemRow *ret) {
-        const Snapshot *s = feed_snapshot(t->feed, FEED_SNAPSHOT);
-        uint64_t age = feed_age_ns(t->feed, feed_clock_ns());
+static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+                  netsnmp_agent_request_info *info, netsnmp_request_info *requests) {
+        Tables *t = handler->myvoid;
+        const View *view = MODE_IS_GET(info->mode) ? tables_view(t) : NULL;
 
-        *ret = s ? s->system : (SystemRow) {};
-        ret->data_state = !s ? DATA_NONE : feed_is_fresh(t->feed) ? DATA_FRESH : DATA_STALE;
-        ret->data_age = s ? age / NSEC_PER_MSEC : UINT64_MAX;
-}
-
-static int handle_scalar(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
-                         netsnmp_agent_request_info *info, netsnmp_request_info *requests) {
-        const Column *c = registration->my_reg_void;
-        const Tables *t = handler->myvoid;
-        SystemRow row;
-
-        if (info->mode != MODE_GET)
-                return SNMP_ERR_GENERR;
-        system_row(t, &row);
-        bool own = c->offset == offsetof(SystemRow, data_state) || c->offset == offsetof(SystemRow, data_age);
-        for (netsnmp_request_info *r = requests; r; r = r->next)
-                if (row.data_state == DATA_NONE && !own)
-                        netsnmp_set_request_error(info, r, SNMP_NOSUCHINSTANCE);
-                else
-                        answer(r, c, &row);
-        return SNMP_ERR_NOERROR;
-}
-
-static int handle_table(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
-                        netsnmp_agent_request_info *info, netsnmp_request_info *requests) {
-        const Table *table = registration->my_reg_void;
-        const Tables *t = handler->myvoid;
-
+        (void) registration;
         for (netsnmp_request_info *r = requests; r; r = r->next) {
-                if (r->processed)
+                if (view) {
+                        answer(info, r, view);
                         continue;
-                const netsnmp_table_request_info *where = netsnmp_extract_table_info(r);
-                const Column *c = where ? table_column(table, where->colnum) : NULL;
-                const Row *row = netsnmp_container_table_row_extract(r);
-
-                if (info->mode != MODE_GET) {
-                        int error = node_state_set(t->feed, info->mode, r, c, row);
-                        if (error != SNMP_ERR_NOERROR)
-                                netsnmp_set_request_error(info, r, error);
-                } else if (!c || !row)
-                        netsnmp_set_request_error(info, r, c ? SNMP_NOSUCHINSTANCE : SNMP_NOSUCHOBJECT);
-                else
-                        answer(r, c, row);
+                }
+                int error = set(t, info->mode, r);
+                if (error != SNMP_ERR_NOERROR)
+                        netsnmp_set_request_error(info, r, error);
         }
         return SNMP_ERR_NOERROR;
 }
 
-/* ---- registering ---- */
+/* ---- life ---- */
 
-static netsnmp_handler_registration *new_registration(Tables *t, const char *name, Netsnmp_Node_Handler *handle,
-                                                      const void *what, size_t n, const oid *suffix, int modes) {
-        netsnmp_handler_registration *registration;
-        oid where[MIB_OID_MAX];
-
-        n = mib_oid(where, n, suffix);
-        registration = netsnmp_create_handler_registration(name, handle, where, n, modes);
-        if (registration) {
-                registration->my_reg_void = (void *) what;
-                registration->handler->myvoid = t;
-        }
-        return registration;
-}
-
-static int register_scalar(Tables *t, const Column *c) {
-        const oid suffix[] = { MIB_OBJECTS, MIB_SYSTEM, c->number };
-        netsnmp_handler_registration *registration =
-                new_registration(t, "pointsman-scalar", handle_scalar, c, ELEMENTSOF(suffix), suffix,
-                                 HANDLER_CAN_RONLY);
-
-        if (!registration)
-                return -ENOMEM;
-        if (netsnmp_register_read_only_scalar(registration) != MIB_REGISTERED_OK)
-                return -EINVAL;
-        return inject_watch(t, registration, FEED_SNAPSHOT);
-}
-
-static bool is_writable(const Table *table) {
-        for (size_t i = 0; i < table->n_columns; i++)
-                if (table->columns[i].writable)
-                        return true;
-        return false;
-}
-
-static int register_table(Tables *t, TableId id) {
-        const Table *table = &mib_tables[id];
-        netsnmp_table_registration_info *index = t->indexes[id] = SNMP_MALLOC_TYPEDEF(netsnmp_table_registration_info);
-        netsnmp_handler_registration *registration =
-                new_registration(t, table->name, handle_table, table, 2, (oid[]) { MIB_OBJECTS, table->number },
-                                 is_writable(table) ? HANDLER_CAN_RWRITE : HANDLER_CAN_RONLY);
-
-        t->containers[id] = netsnmp_container_find("table_container:binary_array");
-        if (!index || !registration || !t->containers[id])
-                return -ENOMEM;
-        for (size_t i = 0; i < table->n_index; i++)
-                netsnmp_table_helper_add_index(index, ASN_UNSIGNED);
-        index->min_column = table->columns[0].number;
-        index->max_column = table->columns[table->n_columns - 1].number;
-        if (netsnmp_container_table_register(registration, index, t->containers[id],
-                                             TABLE_CONTAINER_KEY_NETSNMP_INDEX) != MIB_REGISTERED_OK)
-                return -EINVAL;
-        return inject_watch(t, registration, feed_of_table[id]);
+static Rows one_row(void *row, size_t size) {
+        return (Rows) { .rows = row, .n = 1, .size = size };
 }
 
 int tables_new(Tables **ret, Feed *feed) {
         Tables *t = calloc(1, sizeof(Tables));
-        int k = t ? 0 : -ENOMEM;
+        oid where[MIB_OID_MAX];
 
-        if (t)
-                t->feed = feed;
-        for (size_t i = 0; i < _FEED_MAX && k >= 0; i++)
-                t->watches[i] = (Watch) { t, i };
-        for (size_t i = 0; i < mib_n_scalars && k >= 0; i++)
-                k = register_scalar(t, &mib_scalars[i]);
-        for (TableId id = 0; id < _TABLE_MAX && k >= 0; id++)
-                k = register_table(t, id);
-        /* What net-snmp has taken so far refers to t; the program ends on this error anyway. */
-        if (k >= 0)
-                *ret = t;
-        return k;
+        if (!t)
+                return -ENOMEM;
+        *t = (Tables) { .feed = feed, .control = switches_default };
+        t->system_rows = one_row(&t->system, sizeof(t->system));
+        t->control_rows = one_row(&t->control, sizeof(t->control));
+
+        size_t n = mib_oid(where, 1, (oid[]) { MIB_OBJECTS });
+        netsnmp_handler_registration *registration =
+                netsnmp_create_handler_registration("pointsmanObjects", handle, where, n, HANDLER_CAN_RWRITE);
+        if (registration)
+                registration->handler->myvoid = t;
+        if (!registration || netsnmp_register_handler(registration) != MIB_REGISTERED_OK) {
+                free(t);
+                return registration ? -EINVAL : -ENOMEM;
+        }
+        *ret = t;
+        return 0;
 }
 
 Tables *tables_free(Tables *t) {
-        if (!t)
-                return NULL;
-        for (size_t i = 0; i < _TABLE_MAX; i++) {
-                CONTAINER_FREE(t->containers[i]);
-                netsnmp_table_registration_info_free(t->indexes[i]);
-        }
         free(t);
         return NULL;
 }
