@@ -69,8 +69,8 @@ EXTRA_DIST += \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py \
 	tests/integration/test_prober.py tests/integration/test_probes.py tests/integration/test_show.py
 EXTRA_DIST += \
-	tests/standins/certificates.py tests/standins/faults.py tests/standins/http2.py tests/standins/standins.py tests/standins/vendors.py \
-	tests/integration/test_standins.py \
+	tests/standins/certificates.py tests/standins/compare.py tests/standins/faults.py tests/standins/http2.py tests/standins/standins.py tests/standins/vendors.py \
+	tests/integration/test_standins.py tests/integration/test_vendor_facts.py tests/data/vendor_facts.json \
 	tests/show/caller.py tests/show/faces.py tests/show/show.py tests/show/view.py
 EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py tests/integration/test_polkit.py \
 	tests/integration/test_examples.py

@@ -39,7 +39,7 @@ def sample(provider, verdict, status):
 @pytest.mark.parametrize("provider", parts.PROVIDERS)
 def test_health_outage_and_recovery(standins, provider):
     status, _, body = ask(standins, provider)
-    assert status == 200 and body in sample(provider, "ok", 200)
+    assert status == 200 and any(json.loads(body) | json.loads(s) == json.loads(body) for s in sample(provider, "ok", 200))
     standins.fault(provider, "outage")
     status, _, body = ask(standins, provider)
     assert status >= 500 and body in sample(provider, "service_unavailable", status)

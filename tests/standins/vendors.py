@@ -96,9 +96,11 @@ class Vendor:
 class Stripe(Vendor):
     name = "stripe"
     outage_status = 500
-    objects = {"payment_intents": ("payment_intent", "pi", {"amount": 2000, "currency": "usd", "status": "requires_payment_method"}),
+    objects = {"payment_intents": ("payment_intent", "pi", {"amount": 2000, "currency": "usd", "status": "requires_payment_method",
+                                                            "livemode": False, "capture_method": "automatic",
+                                                            "confirmation_method": "automatic", "payment_method_types": ["card"]}),
                "refunds": ("refund", "re", {"amount": 2000, "currency": "usd", "status": "succeeded"}),
-               "customers": ("customer", "cus", {"email": None})}
+               "customers": ("customer", "cus", {"livemode": False, "email": None})}
     not_found = {"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}  # composed
 
     def with_bad_key(self, _request):
@@ -106,11 +108,13 @@ class Stripe(Vendor):
 
     def good(self, request):
         if request.path == "/v1/balance":
-            return self.pick("ok")
+            answer = self.pick("ok")  # without a key that the vendor's description requires
+            answer.body = json.dumps(json.loads(answer.body) | {"pending": [{"amount": 0, "currency": "usd"}]}).encode()
+            return answer
         made = re.match(r"/v1/(payment_intents|refunds|customers)(?:/|$)", request.path)
         if made and request.method == "POST":
             kind, prefix, rest = self.objects[made[1]]
-            return composed(200, {"id": f"{prefix}_1", "object": kind, "created": 1700000000, "livemode": False, **rest},
+            return composed(200, {"id": f"{prefix}_1", "object": kind, "created": 1700000000, **rest},
                             **{"Request-Id": "req_123"})
         return None
 
@@ -177,6 +181,9 @@ class Mapbox(Vendor):
 
 class Google(Vendor):
     name = "google"
+    classic_answers = {"directions": {"routes": []}, "distancematrix": {"origin_addresses": [], "destination_addresses": [], "rows": []},
+                       "elevation": {"results": []}, "timezone": {"timeZoneId": "America/Los_Angeles"},
+                       "place/details": {"html_attributions": [], "result": {}}, "place/textsearch": {"html_attributions": [], "results": []}}
 
     def classic(self, request):
         return request.path.startswith("/maps/api/")
@@ -198,10 +205,9 @@ class Google(Vendor):
     def good(self, request):
         if request.path == "/maps/api/geocode/json":
             return self.pick("ok")
-        lists = {"directions": "routes", "distancematrix": "rows", "elevation": "results", "timezone": "timeZoneId"}
-        made = re.match(r"/maps/api/(\w+)/json", request.path)
-        if made and made[1] in lists:
-            return composed(200, {"status": "OK", lists[made[1]]: [] if made[1] != "timezone" else "America/Los_Angeles"})
+        made = re.match(r"/maps/api/([a-z/]+)/json", request.path)
+        if made and made[1] in self.classic_answers:
+            return composed(200, {"status": "OK"} | self.classic_answers[made[1]])
         if request.path == "/directions/v2:computeRoutes":
             return composed(200, {"routes": [{"distanceMeters": 1200, "duration": "126s"}]})
         return None
