@@ -119,6 +119,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/store/gather.c daemon/store/gather.h \
 	daemon/store/store-sqlite.c daemon/store/store.h \
 	daemon/varlink/connection.c \
+	daemon/varlink/handover.c \
 	daemon/varlink/message.c \
 	daemon/varlink/private.h \
 	daemon/varlink/server.c daemon/varlink/server.h \

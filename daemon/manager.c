@@ -27,6 +27,8 @@ DEFINE_CLEANUP(Manager *, manager_free);
 #define STATUS_INTERVAL_NS (5 * NSEC_PER_SEC)
 /* A disk that has not answered for so long is as good as none. */
 #define STORE_PATIENCE_NS (2 * NSEC_PER_SEC)
+/* Longer than anybody waits for a disk. */
+#define STOP_PATIENCE_NS (5 * NSEC_PER_SEC)
 
 struct Manager {
         ManagerOptions options;
@@ -47,10 +49,17 @@ struct Manager {
         Api *api;
         VarlinkServer *varlink;
         Bus *bus;
+        bool stopping;
         uint64_t status_due_ns;
         char status[1024];
         char reload_field[128], reload_reason[640]; /* the first mistake of the last refused reload */
 };
+
+static void strv_freep(char ***p) {
+        for (char **s = *p; s && *s; s++)
+                free(*s);
+        free(*p);
+}
 
 static uint64_t clock_ns(clockid_t clock) {
         struct timespec ts;
@@ -292,12 +301,92 @@ static int on_hangup(sd_event_source *source _unused_, const struct signalfd_sig
         return 0;
 }
 
+/* ---- start and stop without a seam ---- */
+
+/* How many descriptors the service manager keeps for us until the next start; 0: none. */
+static size_t descriptors_kept(void) {
+        const char *text = getenv("FDSTORE");
+        char *end;
+
+        if (!text || !getenv("NOTIFY_SOCKET"))
+                return 0;
+        unsigned long n = strtoul(text, &end, 10);
+        return *text && !*end ? MIN(n, 65536UL) : 0;
+}
+
+static void take_over(Manager *m, const int *fds, size_t n, int state_fd) {
+        if (n == 0 && state_fd < 0)
+                return;
+        int r = varlink_server_take_over(m->varlink, fds, n, state_fd, clock_ns(CLOCK_BOOTTIME));
+        if (r < 0)
+                log_warning_errno(r, "Cannot take over the connections of the process before; their clients have to connect anew");
+        else
+                log_info("Took over %d connections of the process before", r);
+        /* We have them now: what is kept there would not be closed when we close it. */
+        sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" HANDOVER_CONNECTION);
+        sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" HANDOVER_STATE);
+}
+
+static void hand_over(Manager *m) {
+        int r = varlink_server_hand_over(m->varlink, descriptors_kept());
+
+        if (r < 0)
+                log_warning_errno(r, "Cannot hand over the connections; their clients have to connect anew");
+        else if (r > 0)
+                log_info("Handed over %d connections", r);
+}
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec _unused_, void *userdata _unused_) {
+        log_warning("Some calls are not answered before the end");
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int exit_when_settled(Manager *m) {
+        return varlink_server_is_settled(m->varlink) && bus_is_settled(m->bus) ? sd_event_exit(m->event, 0) : 0;
+}
+
+/* After every turn of the event loop. */
+static int on_turn(sd_event_source *source _unused_, void *userdata) {
+        return exit_when_settled(userdata);
+}
+
+/* What was asked is answered first; a second signal does not wait for that. */
+static int on_terminate(sd_event_source *source _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->stopping)
+                return sd_event_exit(m->event, 0);
+        m->stopping = true;
+        sd_notify(false, "STOPPING=1\nSTATUS=stopping");
+        varlink_server_pause(m->varlink);
+        bus_leave(m->bus);
+        int r = sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, STOP_PATIENCE_NS / NSEC_PER_USEC, 0, on_stop_timeout, NULL);
+        if (r >= 0)
+                r = sd_event_add_post(m->event, NULL, on_turn, m);
+        return r < 0 ? sd_event_exit(m->event, 0) : exit_when_settled(m);
+}
+
 /* ---- life ---- */
 
 static int listen_sockets(Manager *m) {
-        int n = sd_listen_fds(true), taken = 0;
+        _cleanup_(strv_freep) char **names = NULL;
+        int n = sd_listen_fds_with_names(true, &names), taken = 0, state_fd = -1;
+        _cleanup_free_ int *connections = calloc((size_t) MAX(n, 0) + 1, sizeof(int));
+        size_t n_connections = 0;
 
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+        if (!connections)
+                return log_oom();
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+                if (streq(names[i], HANDOVER_CONNECTION)) {
+                        connections[n_connections++] = fd;
+                        continue;
+                }
+                if (streq(names[i], HANDOVER_STATE)) {
+                        closep(&state_fd);
+                        state_fd = fd;
+                        continue;
+                }
                 if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0) {
                         log_warning("Descriptor %d that systemd passed is not a listening Unix socket; not used", fd);
                         continue;
@@ -307,6 +396,7 @@ static int listen_sockets(Manager *m) {
                         return log_error_errno(r, "Cannot serve the socket that systemd passed");
                 taken++;
         }
+        take_over(m, connections, n_connections, state_fd);
         if (taken > 0)
                 return 0;
         /* Everybody may connect: who may do what is decided for each call. */
@@ -386,9 +476,9 @@ static int make_event_loop(Manager *m) {
 
         int r = sd_event_new(&m->event);
         if (r >= 0)
-                r = sd_event_add_signal(m->event, NULL, SIGTERM, NULL, NULL);
+                r = sd_event_add_signal(m->event, NULL, SIGTERM, on_terminate, m);
         if (r >= 0)
-                r = sd_event_add_signal(m->event, NULL, SIGINT, NULL, NULL);
+                r = sd_event_add_signal(m->event, NULL, SIGINT, on_terminate, m);
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGHUP, on_hangup, m);
         if (r >= 0)
@@ -502,6 +592,6 @@ int manager_run(Manager *m) {
         log_info("Ready: %zu services, %zu plugins", router_n_services(m->router), providers_n(m->providers));
         sd_notify(false, "READY=1");
         int r = sd_event_loop(m->event);
-        sd_notify(false, "STOPPING=1\nSTATUS=stopping");
+        hand_over(m);
         return r < 0 ? log_error_errno(r, "The event loop failed") : 0;
 }

@@ -42,6 +42,14 @@ void api_set_configurator(Api *api, const ApiConfigurator *configurator) {
         api->configurator = configurator;
 }
 
+uint64_t api_event_serial(const Api *api) {
+        return events_serial(api->events);
+}
+
+void api_carry_on_events(Api *api, uint64_t serial) {
+        events_carry_on(api->events, serial);
+}
+
 Router *api_router(Api *api) {
         return api->router;
 }

@@ -69,11 +69,14 @@ struct ApiCall {
 struct ApiStream {
         const Structure *out;
         ApiPeer *peer;
+        const ApiMethod *method; /* set by the transport */
         /* Set by the transport. send: -ENOBUFS: the peer does not read; nothing was queued, unless `last`, which always is. */
         int (*send)(ApiStream *stream, const void *out, bool last);
         void *connection;
         /* Set by the handler: the connection is gone or the last reply was sent; frees the stream. */
         void (*closed)(ApiStream *stream);
+        /* Set by the handler: writes the parameters of a call that goes on where this one is; NULL: none are needed. */
+        void (*write_continuation)(const ApiStream *stream, JsonWriter *w);
         ApiStream *connection_next; /* the transport's list */
 };
 
@@ -189,6 +192,10 @@ void api_release(Api *api);
 struct ApiEvent;
 typedef void (*ApiEventListener)(void *userdata, const struct ApiEvent *event);
 void api_listen(Api *api, uint32_t wanted, ApiEventListener listener, void *userdata);
+
+/* The serial of the last event; and of the last one of the process before, so that `since` holds good over a restart. */
+uint64_t api_event_serial(const Api *api);
+void api_carry_on_events(Api *api, uint64_t serial);
 
 /* For those in front of the API that show states (D-Bus properties, sd_notify). */
 Router *api_router(Api *api);

@@ -28,6 +28,8 @@ struct Events {
         uint32_t listener_types;
 };
 
+/* What a double holds exactly, for callers whose numbers are doubles. */
+#define SERIAL_MAX 9007199254740991
 #define ALL_TYPES ((UINT32_C(1) << _EVENT_TYPE_MAX) - 1)
 /* One for each call: they would push everything else out of the history. */
 #define UNKEPT_TYPES (UINT32_C(1) << EVENT_ROUTING_DECISION_MADE)
@@ -73,6 +75,12 @@ void events_listen(Events *e, uint32_t wanted, ApiEventListener listener, void *
 
 uint64_t events_serial(const Events *e) {
         return e->serial;
+}
+
+void events_carry_on(Events *e, uint64_t serial) {
+        /* A stray number must not leave the range of what `since` takes. */
+        if (e->serial < serial && serial <= SERIAL_MAX / 2)
+                e->serial = serial;
 }
 
 size_t events_subscribers(const Events *e) {
@@ -159,9 +167,9 @@ typedef struct SubscribeIn {
 #define F(member, name, type, ...) FIELD(SubscribeIn, member, name, type, ##__VA_ARGS__)
 STRUCTURE(subscribe_in, NULL, SubscribeIn,
         F(types, "types", FIELD_ENUMS, .names = &event_type_names),
-        F(service_name, "serviceName", FIELD_STRING, LENGTH(SERVICE_NAME_MAX)),
+        F(service_name, "serviceName", FIELD_STRING, OPTIONAL, LENGTH(SERVICE_NAME_MAX)),
         F(min_severity, "minSeverity", FIELD_ENUM, .names = &severity_names),
-        F(since, "since", FIELD_INT, RANGE(0, 9007199254740991)));
+        F(since, "since", FIELD_INT, RANGE(0, SERIAL_MAX)));
 #undef F
 
 static void closed(ApiStream *stream) {
@@ -180,14 +188,28 @@ static void closed(ApiStream *stream) {
         update_mask(e);
 }
 
+/* The number that a subscriber comes back with may be of a process before this one, whose serials were lost with it. */
 static void replay(Events *e, Subscriber *s, uint64_t since) {
         size_t n = MIN(e->n_history, e->allocated);
 
+        if (since > e->serial)
+                since = 0;
         for (size_t i = e->n_history - n; i < e->n_history; i++) {
                 const ApiEvent *event = &e->history[i % e->allocated];
                 if (event->serial > since && wants(s, event) && !pass_on(s, event))
                         return;
         }
+}
+
+static void write_continuation(const ApiStream *stream, JsonWriter *w) {
+        const Subscriber *s = (const Subscriber *) stream;
+
+        schema_write_json(&subscribe_in, &(SubscribeIn) {
+                .types = s->types,
+                .service_name = s->service_name[0] ? s->service_name : NULL,
+                .min_severity = (int) s->min_severity,
+                .since = (int64_t) s->events->serial,
+        }, w);
 }
 
 int api_subscribe(ApiCall *call, const void *in) {
@@ -205,7 +227,7 @@ int api_subscribe(ApiCall *call, const void *in) {
                 return -ENOMEM;
         }
         *s = (Subscriber) {
-                .stream = { .out = &subscribe_out, .peer = call->peer, .closed = closed },
+                .stream = { .out = &subscribe_out, .peer = call->peer, .closed = closed, .write_continuation = write_continuation },
                 .events = e, .types = q->types ?: ALL_TYPES, .min_severity = q->min_severity < 0 ? SEVERITY_LOW : q->min_severity,
                 .last_serial = q->since >= 0 ? (uint64_t) q->since : e->serial, .next = e->subscribers,
         };

@@ -205,6 +205,27 @@ Bus *bus_free(Bus *b) {
         return NULL;
 }
 
+static int on_released(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_) {
+        Bus *b = userdata;
+
+        b->left = true;
+        return 1;
+}
+
+void bus_leave(Bus *b) {
+        if (b && (!b->bus || sd_bus_release_name_async(b->bus, NULL, BUS_NAME, on_released, b) < 0))
+                b->left = true;
+}
+
+bool bus_is_settled(const Bus *b) {
+        uint64_t queued = 0;
+
+        if (!b || !b->bus)
+                return true;
+        (void) sd_bus_get_n_queued_write(b->bus, &queued);
+        return b->left && queued == 0 && !b->deferred && replies_are_none(b->replies);
+}
+
 void bus_objects_changed(Bus *b) {
         if (!b)
                 return;

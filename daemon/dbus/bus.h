@@ -27,5 +27,9 @@ typedef struct Bus Bus;
 /* address: a D-Bus address, "system", "session", or "none" (then *ret is NULL). When the bus goes away it is connected anew. */
 int bus_new(Bus **ret, Api *api, sd_event *event, const char *address);
 Bus *bus_free(Bus *b);
+/* Gives up the name, so that no more calls come. */
+void bus_leave(Bus *b);
+/* Whether it has, and nobody waits for an answer. */
+bool bus_is_settled(const Bus *b);
 /* Services or nodes came or went. Accepts NULL. */
 void bus_objects_changed(Bus *b);

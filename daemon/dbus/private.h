@@ -34,6 +34,7 @@ struct Bus {
         sd_bus *bus;        /* NULL: away, and the timer runs until the next attempt */
         sd_event_source *retry;
         uint64_t backoff_us;
+        bool left; /* the name is given up */
         enum { PRESENCE_UNKNOWN, PRESENCE_AWAY, PRESENCE_ON } presence; /* as last logged */
 
         Methods *methods;
@@ -105,6 +106,7 @@ int replies_new(Replies **ret, Bus *b);
 Replies *replies_free(Replies *q);
 /* The connection is gone. */
 void replies_clear(Replies *q);
+bool replies_are_none(const Replies *q);
 /* No more calls should be served whose replies wait. */
 bool replies_are_full(const Replies *q);
 /* waits: see api_waits(). */

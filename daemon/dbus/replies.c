@@ -62,6 +62,10 @@ void replies_clear(Replies *q) {
         q->news = false;
 }
 
+bool replies_are_none(const Replies *q) {
+        return q->n == 0;
+}
+
 bool replies_are_full(const Replies *q) {
         return q->n >= REPLIES_HELD_MAX;
 }

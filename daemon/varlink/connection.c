@@ -6,14 +6,9 @@
 
 #include "daemon/varlink/private.h"
 
-/* What the client has not taken yet. */
-static size_t unsent(const Connection *c) {
-        return c->outbox.size - c->sent;
-}
-
 /* Whether the next request may be handled: a stream has to end before it, a call to be answered. */
 static bool is_free(const Connection *c) {
-        return !c->closing && !c->stream && !c->deferred;
+        return !c->closing && !c->stream && !c->deferred && !c->server->paused;
 }
 
 /* A client that leaves too many replies lying is not read from. */
@@ -26,7 +21,7 @@ static size_t sendable(const Connection *c) {
         return c->n_marks > 0 ? c->marks[0].at : c->outbox.size;
 }
 
-static void update_interest(Connection *c) {
+void connection_update_interest(Connection *c) {
         uint32_t interest = (wants_input(c) ? EPOLLIN : 0) | (c->resume || sendable(c) > c->sent ? EPOLLOUT : 0);
         struct epoll_event e = { .events = interest, .data.ptr = c };
 
@@ -34,7 +29,7 @@ static void update_interest(Connection *c) {
                 c->interest = interest;
 }
 
-int connection_new(VarlinkServer *s, int fd, ApiPeer *peer) {
+int connection_new(VarlinkServer *s, int fd, ApiPeer *peer, Connection **ret) {
         Connection *c = calloc(1, sizeof(Connection));
         struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
 
@@ -48,6 +43,7 @@ int connection_new(VarlinkServer *s, int fd, ApiPeer *peer) {
         if (c->next)
                 c->next->previous = c;
         s->connections = c;
+        *ret = c;
         return 0;
 }
 
@@ -134,6 +130,8 @@ void connection_close(Connection *c) {
         if (c->next)
                 c->next->previous = c->previous;
         drop_marks(c, c->n_marks);
+        /* Closing does not end it where the service manager has a descriptor of it too. */
+        (void) epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
         close(c->fd);
         api_peer_unref(s->api, c->peer);
         json_writer_done(&c->outbox);
@@ -191,17 +189,16 @@ void connection_end(Connection *c) {
         /* What was waiting before waits for the socket; only a message on its own is tried at once. */
         if (c->sent == 0 && !(c->interest & EPOLLOUT))
                 flush_outbox(c);
-        update_interest(c);
+        connection_update_interest(c);
         /* Not closed here: the caller may be walking over connections. The hang-up that this causes will do it. */
         if (c->broken)
                 shutdown(c->fd, SHUT_RDWR);
 }
 
 void connection_resume(Connection *c) {
-        c->deferred = NULL;
         /* Not at once: this is the middle of something else. */
         c->resume = true;
-        update_interest(c);
+        connection_update_interest(c);
 }
 
 static void flush_replies(Connection *c) {
@@ -269,7 +266,7 @@ static size_t handle_messages(Connection *c, char *data, size_t n, uint64_t now_
         return done;
 }
 
-static int keep_input(Connection *c, const char *data, size_t n) {
+int connection_keep_input(Connection *c, const char *data, size_t n) {
         size_t want = MAX(c->input_allocated, (size_t) 1024);
 
         while (want < n)
@@ -337,7 +334,7 @@ static int receive(Connection *c, uint64_t now_ns) {
 
         if (to == s->input) {
                 size_t done = handle_messages(c, to, (size_t) n, now_ns);
-                if (done < (size_t) n && keep_input(c, to + done, (size_t) n - done) < 0)
+                if (done < (size_t) n && connection_keep_input(c, to + done, (size_t) n - done) < 0)
                         return -ENOMEM;
         } else {
                 bool whole = memchr(to, 0, (size_t) n);
@@ -350,6 +347,7 @@ static int receive(Connection *c, uint64_t now_ns) {
 }
 
 void connection_dispatch(Connection *c, uint32_t events) {
+        VarlinkServer *s = c->server;
         struct timespec ts;
 
         clock_gettime(CLOCK_BOOTTIME, &ts);
@@ -367,9 +365,9 @@ void connection_dispatch(Connection *c, uint32_t events) {
         if (events & EPOLLIN && wants_input(c) && receive(c, now_ns) < 0)
                 c->broken = true;
 
-        bool finished = c->outbox.size == 0 && !c->stream && !c->deferred && (c->ended || c->closing);
+        bool finished = c->outbox.size == 0 && !c->stream && !c->deferred && ((c->ended && !s->paused) || c->closing);
         if (c->broken || finished || events & (EPOLLHUP | EPOLLERR))
                 connection_close(c);
         else
-                update_interest(c);
+                connection_update_interest(c);
 }

@@ -50,8 +50,10 @@ static void deferrable_free(Deferrable *d) {
 static void answered(VarlinkCall *v) {
         if (!v->call.deferred)
                 return;
-        if (v->connection)
+        if (v->connection) {
+                v->connection->deferred = NULL;
                 connection_resume(v->connection);
+        }
         api_peer_unref(v->call.api, v->call.peer);
         deferrable_free((Deferrable *) v);
 }
@@ -97,9 +99,21 @@ static int stream_send(ApiStream *stream, const void *out, bool last) {
 static void open_stream(ApiCall *call, ApiStream *stream) {
         VarlinkCall *v = (VarlinkCall *) call;
 
+        stream->method = call->method;
         stream->send = stream_send;
         stream->connection = v->connection;
         v->connection->stream = stream;
+}
+
+void message_write_continuation(const ApiStream *stream, JsonWriter *w) {
+        json_write_literal(w, "{\"method\":\"" API_INTERFACE ".");
+        json_write(w, stream->method->name, strlen(stream->method->name));
+        json_write_literal(w, "\",\"more\":true,\"parameters\":");
+        if (stream->write_continuation)
+                stream->write_continuation(stream, w);
+        else
+                json_write_literal(w, "{}");
+        json_write_literal(w, "}\0");
 }
 
 static const ApiTransport transport = { .name = "varlink", .reply = reply, .fail = fail, .open = open_stream };

@@ -61,6 +61,7 @@ struct VarlinkServer {
         Connection *holding;
         ApiHolder holder;
         size_t message_max, send_buffer_max;
+        bool paused;
 
         Arena arena;
         JsonWriter out;      /* replies to the connection being served, sent together */
@@ -71,15 +72,23 @@ struct VarlinkServer {
 };
 
 /* connection.c */
-int connection_new(VarlinkServer *s, int fd, ApiPeer *peer);
+int connection_new(VarlinkServer *s, int fd, ApiPeer *peer, Connection **ret);
 void connection_close(Connection *c);
 void connection_dispatch(Connection *c, uint32_t events);
+/* What the client has not taken yet. */
+static inline size_t unsent(const Connection *c) {
+        return c->outbox.size - c->sent;
+}
+/* Keeps what cannot be handled now. */
+int connection_keep_input(Connection *c, const char *data, size_t n);
+/* What it is told to wait for has changed from outside. */
+void connection_update_interest(Connection *c);
 /* Where the next message to c is written, and what is to be done when it is complete. */
 JsonWriter *connection_begin(Connection *c);
 void connection_end(Connection *c);
 /* What is written from now on waits for a disk (api_waits()). */
 void connection_hold(Connection *c, unsigned waits);
-/* The deferred call is answered. */
+/* There is something to do: what was received may be handled, or sent. */
 void connection_resume(Connection *c);
 /* Sends what has waited for no more than that. */
 void connections_release(VarlinkServer *s, ApiBarrier released);
@@ -90,6 +99,12 @@ void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns);
 void message_fail(Connection *c, ApiError error, const ApiErrorParameters *p);
 /* The connection is gone before the answer. */
 void message_abandon(VarlinkCall *v);
+/* The request by which a stream goes on in another process. */
+void message_write_continuation(const ApiStream *stream, JsonWriter *w);
+
+/* server.c */
+/* Makes a connection of it, if its user may have one. 0: it was refused and closed. */
+int server_welcome(VarlinkServer *s, int fd, uint64_t now_ns, Connection **ret);
 
 /* service.c */
 extern const ApiMethod varlink_service_methods[];

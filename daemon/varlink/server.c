@@ -26,7 +26,7 @@ static void refuse(int fd, const char *reason) {
         close(fd);
 }
 
-static int welcome(VarlinkServer *s, int fd, uint64_t now_ns) {
+int server_welcome(VarlinkServer *s, int fd, uint64_t now_ns, Connection **ret) {
         gid_t groups[GROUPS_MAX];
         socklen_t n = sizeof(groups);
         struct ucred ucred;
@@ -48,10 +48,10 @@ static int welcome(VarlinkServer *s, int fd, uint64_t now_ns) {
                 refuse(fd, reason);
                 return 0;
         }
-        int r = connection_new(s, fd, peer);
+        int r = connection_new(s, fd, peer, ret);
         if (r < 0)
                 api_peer_unref(s->api, peer);
-        return r;
+        return r < 0 ? r : 1;
 }
 
 /* Without this, a client that cannot be accepted would keep the listener ready for ever. */
@@ -73,7 +73,8 @@ static void accept_all(VarlinkServer *s, int listener, uint64_t now_ns) {
                                 log_warning_errno(-errno, "Cannot accept a connection");
                         return;
                 }
-                int r = welcome(s, fd, now_ns);
+                Connection *c;
+                int r = server_welcome(s, fd, now_ns, &c);
                 if (r < 0) {
                         log_debug("Dropped a new connection: %s", strerror(-r));
                         close(fd);
@@ -153,6 +154,23 @@ VarlinkServer *varlink_server_free(VarlinkServer *s) {
 void varlink_server_set_limits(VarlinkServer *s, size_t message_max, size_t send_buffer_max) {
         s->message_max = message_max;
         s->send_buffer_max = send_buffer_max;
+}
+
+void varlink_server_pause(VarlinkServer *s) {
+        s->paused = true;
+        for (size_t i = 0; i < s->n_listeners; i++)
+                (void) epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->listeners[i], NULL);
+        for (Connection *c = s->connections; c; c = c->next)
+                connection_update_interest(c);
+}
+
+bool varlink_server_is_settled(const VarlinkServer *s) {
+        if (s->holding)
+                return false;
+        for (const Connection *c = s->connections; c; c = c->next)
+                if (c->deferred)
+                        return false;
+        return true;
 }
 
 int varlink_server_listen_fd(VarlinkServer *s, int fd) {

@@ -21,3 +21,20 @@ int varlink_server_listen_fd(VarlinkServer *s, int fd);
 /* Binds one. -EADDRINUSE: somebody answers there. A socket file that nobody answers at is replaced. */
 int varlink_server_listen_address(VarlinkServer *s, const char *path, mode_t mode);
 void varlink_server_set_limits(VarlinkServer *s, size_t message_max, size_t send_buffer_max);
+
+/* ---- a stop without a seam ---- */
+
+/* Takes no more requests and no more connections. */
+void varlink_server_pause(VarlinkServer *s);
+/* Whether nobody waits for an answer: none is made later, and none is held back. */
+bool varlink_server_is_settled(const VarlinkServer *s);
+
+/* The names of the descriptors that the service manager keeps. */
+#define HANDOVER_CONNECTION "connection"
+#define HANDOVER_STATE "connections"
+
+/* Gives a paused server's connections to the service manager, which keeps at most so many descriptors, and closes them here;
+ * returns how many it gave. */
+int varlink_server_hand_over(VarlinkServer *s, size_t max);
+/* Takes up what was given; owns all the descriptors. Returns how many connections live on. -EINVAL: another version left them. */
+int varlink_server_take_over(VarlinkServer *s, const int *fds, size_t n, int state_fd, uint64_t now_ns);

@@ -71,7 +71,11 @@ class Process:
         # its own it does not see the Ctrl-C that is meant for us.
         with open(self.log_path, "ab") as log, open(stdout or self.log_path, "ab") as output:
             self.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)], stdin=subprocess.DEVNULL,
-                                          stdout=output, stderr=log, env=environment, start_new_session=True)
+                                          stdout=output, stderr=log, env=environment, start_new_session=True,
+                                          **self.popen_options())
+
+    def popen_options(self):
+        return {}
 
     @property
     def pid(self):
