@@ -81,3 +81,5 @@ EXTRA_DIST += tests/integration/test_every_method.py tests/integration/test_rest
 EXTRA_DIST += tests/system/conftest.py tests/system/machine.py tests/system/test_system.py
 EXTRA_DIST += tests/integration/test_audit.py
 EXTRA_DIST += tests/integration/test_manual.py
+EXTRA_DIST += tests/harness/documents.py tests/harness/situations.py tests/integration/test_docs.py tests/integration/test_runbook.py \
+	tests/system/test_docs_system.py

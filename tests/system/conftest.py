@@ -24,14 +24,18 @@ def bare_machine(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def packages(bare_machine):
-    """The paths, in the machine, of the packages that ./dev deb built."""
+def deb_files():
+    """The packages that ./dev deb built."""
     built = os.path.join(os.environ.get("POINTSMAN_BUILD", "build"), "deb")
     paths = [p for p in glob.glob(os.path.join(built, "*.deb")) if "-dbgsym" not in p]
     assert paths, f"no packages in {built}: run ./dev deb"
-    for p in paths:
-        bare_machine.copy(p, "/root/" + os.path.basename(p))
-    return ["/root/" + os.path.basename(p) for p in paths]
+    return paths
+
+
+@pytest.fixture(scope="session")
+def packages(bare_machine, deb_files):
+    """Their paths in the machine."""
+    return [bare_machine.take(p) for p in deb_files]
 
 
 @pytest.fixture(scope="session")

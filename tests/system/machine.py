@@ -83,6 +83,20 @@ class Machine:
         with open(path, "rb") as f:
             subprocess.run(["nsenter", "-t", self.leader, "-a", "sh", "-c", 'cat >"$1"', "sh", to], stdin=f, check=True, cwd="/")
 
+    def take(self, path, folder="/root"):
+        """Copies a file into a folder of the machine; returns its path there."""
+        there = os.path.join(folder, os.path.basename(path))
+        self.copy(path, there)
+        return there
+
+    def shell(self, script, directory, environment):
+        """Runs a script of bash as root would in that folder of the machine; its exit status and output."""
+        variables = {"HOME": "/root", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+                     "COLUMNS": "120"} | environment
+        done = self.run("env", "-i", "-C", directory, *(f"{k}={v}" for k, v in variables.items()), "bash", "-euo", "pipefail", "-c",
+                        script, check=False)
+        return done.returncode, done.stdout
+
     def exists(self, path):
         return self.run("test", "-e", path, check=False).returncode == 0
 
