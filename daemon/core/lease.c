@@ -206,7 +206,7 @@ void lease_close(Leases *l, Lease *lease, const LeaseEnd *end) {
 
         if (end) {
                 lease->end = *end;
-                lease->serial = ++l->call;
+                lease->serial = l->numbered ? ++l->call : 0;
         }
         lease_barrier();
         lease->tag = 0;

@@ -14,6 +14,7 @@
 #include "daemon/core/siphash.h"
 
 #define LEASE_NONE UINT32_MAX
+#define LEASE_LOST UINT64_MAX /* instead of a serial: found open, and its node is gone */
 #define LEASE_TRIED_MAX 24 /* nodes that one chain of fallbacks may leave behind */
 
 /* It had one, which the provider has no more. */
@@ -33,7 +34,7 @@ typedef struct LeaseEnd {
 /* No type in it has a value that cannot be looked at: it may be found damaged. */
 typedef struct Lease {
         uint64_t tag;             /* 0: not open */
-        uint64_t serial;          /* of the call that it became; 0: nobody keeps books */
+        uint64_t serial;          /* of the call that it became; 0: not numbered; LEASE_LOST */
         uint64_t deadline_ns;
         Money estimate;
         Units units, used_before; /* of the month, without this one: where its price begins */
@@ -78,6 +79,7 @@ typedef struct Leases {
         Lease *table;
         bool own;           /* the memory is */
         bool found;         /* there is something in it from before */
+        bool numbered;      /* it is known which calls are committed, so that others can be numbered */
         uint32_t max, per_user, n;
         uint32_t touched;   /* how many places were ever used */
         uint32_t first_closed, last_closed; /* in the order in which they were closed, so that the oldest is used again */
@@ -101,7 +103,7 @@ bool leases_room(const Leases *l, uint32_t uid, bool counted);
  * found, once it is published. */
 Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns);
 void lease_publish(Leases *l, Lease *lease);
-/* end: NULL: nobody keeps books. Otherwise the call gets the next serial. */
+/* end: NULL: nobody keeps books. Otherwise the call gets the next serial, once that is known. */
 void lease_close(Leases *l, Lease *lease, const LeaseEnd *end);
 
 void lease_id(const Leases *l, const Lease *lease, char ret[DECISION_ID_MAX + 1]);

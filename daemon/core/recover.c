@@ -89,7 +89,8 @@ static bool is_open_lease(const Leases *l, const Lease *x) {
 
 static bool is_settled_lease(const Leases *l, const Lease *x, uint64_t committed) {
         return slot_name(l, x->node) && is_money(x->end.cost) && is_money(x->end.usual_cost) && is_units(x->end.units) &&
-               x->end.verdict < _PM_VERDICT_MAX && x->tier < _COST_TIER_MAX && x->serial - committed <= SERIALS_AHEAD_MAX;
+               x->end.verdict < _PM_VERDICT_MAX && x->tier < _COST_TIER_MAX &&
+               (x->serial - committed <= SERIALS_AHEAD_MAX || x->serial == LEASE_LOST);
 }
 
 /* The node that the lease means, if there still is one of the name. */
@@ -155,17 +156,15 @@ static void put_in_books(Router *r, const Lease *x) {
 }
 
 /* Its node is gone, so nobody can report it: what it promised counts as spent. */
-static void settle_lost(Router *r, Lease *x) {
+static void lose(const Router *r, Lease *x) {
         x->end = (LeaseEnd) {
                 .cost = x->estimate, .usual_cost = x->estimate, .units = x->units, .utc_ns = r->utc_ns,
                 .verdict = PM_UNKNOWN,
         };
-        x->serial = ++r->leases.call;
+        x->serial = LEASE_LOST;
         lease_barrier();
         x->tag = 0;
         lease_barrier();
-        put_in_books(r, x);
-        lease_reclose(&r->leases, x);
 }
 
 static void drop(Leases *l, Lease *x) {
@@ -176,74 +175,87 @@ static void drop(Leases *l, Lease *x) {
         lease_reclose(l, x);
 }
 
+void router_recover_leases(Router *r, uint64_t now_ns, Recovered *ret) {
+        Leases *l = &r->leases;
+
+        *ret = (Recovered) {};
+        router_advance(r, now_ns);
+        for (uint32_t i = 0; l->found && i < l->touched; i++) {
+                Lease *x = &l->table[i];
+                Node *n = NULL;
+
+                if (x->tag == 0) {
+                        if (x->serial == 0)
+                                lease_reclose(l, x);
+                } else if (!is_open_lease(l, x) || l->n == l->max) {
+                        drop(l, x);
+                        ret->dropped++;
+                } else if (!(n = node_of(r, x))) {
+                        lose(r, x);
+                        ret->lost++;
+                } else {
+                        reopen(r, x, n);
+                        ret->open++;
+                }
+        }
+}
+
+/* Lost ones come last: their serial is the highest. */
 static int compare_serials(const void *a, const void *b) {
         const Lease *x = *(Lease *const *) a, *y = *(Lease *const *) b;
 
         return (x->serial > y->serial) - (x->serial < y->serial);
 }
 
-/* Sorts the places out: open again, settled (from the front of the list), of nodes that are gone (from its end). */
-static uint32_t sort_out(Router *r, Lease **list, Recovered *ret) {
-        Leases *l = &r->leases;
-        uint32_t end = l->touched;
+/* Those that are settled and not committed, in the order of their serials. */
+static uint32_t find_settled(Leases *l, Lease **list, Recovered *ret) {
+        uint32_t n = 0;
 
         for (uint32_t i = 0; i < l->touched; i++) {
                 Lease *x = &l->table[i];
 
-                if (x->tag != 0) {
-                        Node *n = is_open_lease(l, x) && l->n < l->max ? node_of(r, x) : NULL;
-
-                        if (n) {
-                                reopen(r, x, n);
-                                ret->open++;
-                        } else if (is_open_lease(l, x))
-                                list[--end] = x;
-                        else {
-                                drop(l, x);
-                                ret->dropped++;
-                        }
-                } else if (x->serial <= l->committed)
+                if (x->tag != 0 || x->serial == 0) /* open, or used again since */
+                        continue;
+                if (x->serial <= l->committed)
                         lease_reclose(l, x);
-                else if (is_settled_lease(l, x, l->committed)) {
-                        list[ret->settled++] = x;
-                        l->call = MAX(l->call, x->serial);
-                } else {
+                else if (is_settled_lease(l, x, l->committed))
+                        list[n++] = x;
+                else {
                         drop(l, x);
                         ret->dropped++;
                 }
         }
-        return end;
+        qsort(list, n, sizeof(*list), compare_serials);
+        return n;
 }
 
-int router_recover_leases(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret) {
+int router_recover_calls(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret) {
         Leases *l = &r->leases;
         _cleanup_free_ Lease **list = calloc((size_t) l->touched + 1, sizeof(Lease *));
-        uint32_t settled, lost;
+        uint64_t before = 0;
+        uint32_t n;
 
         if (!list)
                 return -ENOMEM;
-        *ret = (Recovered) {};
         router_advance(r, now_ns);
-        router_set_committed(r, committed);
-        if (!l->found)
-                return 0;
-        l->found = false;
-        lost = sort_out(r, list, ret);
-        settled = ret->settled;
-        qsort(list, settled, sizeof(*list), compare_serials);
-        for (uint32_t i = 0; i < settled; i++) {
-                if (i > 0 && list[i]->serial == list[i - 1]->serial) { /* one of them is damaged: a serial stands for one call */
-                        list[i]->serial = 0;
-                        ret->settled--;
+        l->committed = l->call = committed;
+        n = l->found ? find_settled(l, list, ret) : 0;
+        for (uint32_t i = 0; i < n; i++) {
+                Lease *x = list[i];
+
+                if (x->serial == LEASE_LOST)
+                        x->serial = l->call + 1;
+                if (x->serial == before) { /* one of the two is damaged: a serial stands for one call */
+                        drop(l, x);
                         ret->dropped++;
-                } else
-                        put_in_books(r, list[i]);
-                lease_reclose(l, list[i]);
-        }
-        for (uint32_t i = lost; i < l->touched; i++) {
-                settle_lost(r, list[i]);
+                        continue;
+                }
+                l->call = before = x->serial;
+                put_in_books(r, x);
+                lease_reclose(l, x);
                 ret->settled++;
-                ret->lost++;
         }
+        l->found = false;
+        l->numbered = true;
         return 0;
 }

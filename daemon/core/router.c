@@ -119,7 +119,6 @@ void router_set_books(Router *r, RouterBooks books, void *userdata) {
 
 void router_set_committed(Router *r, uint64_t serial) {
         r->leases.committed = MAX(r->leases.committed, serial);
-        r->leases.call = MAX(r->leases.call, serial);
 }
 
 bool router_next_effect(Router *r, Effect *ret) {

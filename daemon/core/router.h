@@ -226,7 +226,7 @@ void router_set_event_mask(Router *r, uint32_t mask);
 
 /* A call that has ended, as it goes into the books. */
 typedef struct SettledCall {
-        uint64_t serial; /* rising with each call, through all lives of the brain */
+        uint64_t serial; /* rising with each call, through all lives of the brain; 0: not known yet */
         const char *service_name, *node, *operation, *provider; /* operation: "" where none was named */
         CostTier tier;
         Verdict verdict;
@@ -240,7 +240,7 @@ typedef void (*RouterBooks)(void *userdata, const SettledCall *call);
 /* Each call goes there as it ends, in the order of the serials; money is too dear for a queue that may be full. The
  * strings last as long as the call. */
 void router_set_books(Router *r, RouterBooks books, void *userdata);
-/* The calls up to this serial are in the books for good. */
+/* The calls up to this serial are in the books for good. After router_recover_calls(). */
 void router_set_committed(Router *r, uint64_t serial);
 
 /* ---- taking up where another life of the brain ended ---- */
@@ -257,14 +257,17 @@ void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns,
 
 typedef struct Recovered {
         uint32_t open;    /* leases that are open again */
-        uint32_t settled; /* calls that are put into the books now: they had ended, and were not committed */
-        uint32_t lost;    /* of these, leases of nodes that are gone: what they promised counts as spent */
+        uint32_t lost;    /* leases of nodes that are gone: what they promised counts as spent */
         uint32_t dropped; /* places that made no sense */
+        uint32_t settled; /* calls that had ended and were not committed, the lost ones included: they are put into the books */
 } Recovered;
 
-/* Makes what is found in the lease memory count again. committed: the serial of the newest call that is in the books for
- * good. After router_set_books(), router_apply() and router_restore_spend(), and before anything else. -ENOMEM. */
-int router_recover_leases(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret);
+/* Makes the leases that are found in their memory open again. After router_apply(), and before anything else. */
+void router_recover_leases(Router *r, uint64_t now_ns, Recovered *ret);
+/* Puts the calls into the books that are not there yet, by the serial of the newest one that is there for good. Only from
+ * here on calls are numbered. After router_set_books(), router_recover_leases() and router_restore_spend(). Adds to *ret.
+ * -ENOMEM. */
+int router_recover_calls(Router *r, uint64_t committed, uint64_t now_ns, Recovered *ret);
 
 /* ---- scenarios ---- */
 

@@ -80,7 +80,8 @@ static Recovered start(Core *c, const Settings *settings, void *memory, Books *b
                                 router_restore_spend(c->router, p, from,
                                                      &(SpendSum) { x->service, x->node, x->operation, x->cost, x->units });
                 }
-        if (router_recover_leases(c->router, committed_serial(b), c->now, &found) < 0)
+        router_recover_leases(c->router, c->now, &found);
+        if (router_recover_calls(c->router, committed_serial(b), c->now, &found) < 0)
                 abort();
         return found;
 }
@@ -157,7 +158,8 @@ static void test_restart(void **state) {
         router_free(c.router);
 
         /* Free units are used up for good: three of ten are gone. */
-        start(&c, &c.settings, memory, b, 3);
+        found = start(&c, &c.settings, memory, b, 3);
+        assert_int_equal(found.open + found.settled, 0);
         q.units = 8 * UNITS_ONE;
         assert_int_equal(router_route(c.router, &q, c.now, &c.d, &refusal), 0);
         assert_int_equal(c.d.estimated_cost, 5000);
