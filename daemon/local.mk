@@ -71,7 +71,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/management.c \
 	daemon/api/methods.c \
 	daemon/api/peer.c daemon/api/peer.h \
-	daemon/api/persistence.h \
+	daemon/api/persistence.c daemon/api/persistence.h \
 	daemon/api/probes.c daemon/api/probes.h \
 	daemon/api/registration-store.c \
 	daemon/api/registration.c daemon/api/registration.h \
@@ -104,6 +104,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/replies.c \
 	daemon/dbus/senders.c \
 	daemon/dbus/signals.c \
+	daemon/lease-file.c daemon/lease-file.h \
 	daemon/manager.c daemon/manager.h \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \

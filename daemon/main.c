@@ -13,6 +13,7 @@ static void help(void) {
                "  --config FILE        configuration [" SYSCONFDIR "/pointsman/pointsman.conf]\n"
                "  --socket PATH        Unix socket to listen on, unless systemd passes one [/run/pointsman/pointsman.sock]\n"
                "  --state-dir DIR      what is to survive a restart [$STATE_DIRECTORY or /var/lib/pointsman]\n"
+               "  --runtime-dir DIR    where open decisions outlive the daemon [$RUNTIME_DIRECTORY or the socket's folder]\n"
                "  --provider-dir DIR   provider plugins [" PROVIDER_DIR "]\n"
                "  --bus ADDRESS        D-Bus: an address, \"system\", \"session\" or \"none\" [system]\n"
                "  --check              check the configuration, print every mistake, and exit\n"
@@ -30,10 +31,11 @@ typedef struct Arguments {
 
 /* 0: go on; positive: exit with that less one. */
 static int parse_arguments(int argc, char **argv, Arguments *a) {
-        enum { CONFIG = 0x100, SOCKET, STATE_DIR, PROVIDERS, BUS, CHECK, LOG_LEVEL, SHOW_VERSION };
+        enum { CONFIG = 0x100, SOCKET, STATE_DIR, RUNTIME_DIR, PROVIDERS, BUS, CHECK, LOG_LEVEL, SHOW_VERSION };
         static const struct option options[] = {
                 { "config", required_argument, NULL, CONFIG }, { "socket", required_argument, NULL, SOCKET },
-                { "state-dir", required_argument, NULL, STATE_DIR }, { "provider-dir", required_argument, NULL, PROVIDERS },
+                { "state-dir", required_argument, NULL, STATE_DIR }, { "runtime-dir", required_argument, NULL, RUNTIME_DIR },
+                { "provider-dir", required_argument, NULL, PROVIDERS },
                 { "bus", required_argument, NULL, BUS }, { "check", no_argument, NULL, CHECK },
                 { "log-level", required_argument, NULL, LOG_LEVEL }, { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, SHOW_VERSION }, {},
@@ -45,6 +47,7 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                 case CONFIG: a->options.config = optarg; break;
                 case SOCKET: a->options.socket = optarg; break;
                 case STATE_DIR: a->options.state_dir = optarg; break;
+                case RUNTIME_DIR: a->options.runtime_dir = optarg; break;
                 case PROVIDERS: a->options.provider_dir = optarg; break;
                 case BUS: a->options.bus = optarg; break;
                 case CHECK: a->check = true; break;
@@ -71,6 +74,7 @@ int main(int argc, char **argv) {
                         .config = SYSCONFDIR "/pointsman/pointsman.conf",
                         .socket = "/run/pointsman/pointsman.sock",
                         .state_dir = getenv("STATE_DIRECTORY") ?: "/var/lib/pointsman",
+                        .runtime_dir = getenv("RUNTIME_DIRECTORY"),
                         .provider_dir = PROVIDER_DIR,
                         .bus = "system",
                 },

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -14,7 +15,9 @@
 #include "basic/log.h"
 #include "daemon/api/api.h"
 #include "daemon/api/registration.h"
+#include "daemon/core/lease-memory.h"
 #include "daemon/dbus/bus.h"
+#include "daemon/lease-file.h"
 #include "daemon/store/audit.h"
 #include "daemon/varlink/server.h"
 
@@ -43,6 +46,7 @@ struct Manager {
         RouterLimits limits; /* of the router, for its life */
         ApiConfigurator configurator;
         Providers *providers;
+        LeaseFile *leases; /* or NULL */
         Router *router;
         Audit *audit;
         sd_event_source *audit_source;
@@ -162,6 +166,13 @@ static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, voi
 /* Before each wait: what happened may have brought a deadline forward. */
 static int before_wait(sd_event_source *source _unused_, void *userdata) {
         return set_tick(userdata);
+}
+
+static int on_store(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata) {
+        Manager *m = userdata;
+
+        api_dispatch_store(m->api, clock_ns(CLOCK_BOOTTIME));
+        return 0;
 }
 
 /* ---- reload ---- */
@@ -444,6 +455,24 @@ static int load_registrations(Manager *m) {
         return 0;
 }
 
+/* Open decisions are to outlive the daemon; where that cannot be, it does its work all the same. */
+static void map_leases(Manager *m) {
+        _cleanup_free_ char *folder = m->options.runtime_dir ? strdup(m->options.runtime_dir) : strdup(m->options.socket);
+
+        if (!folder)
+                return;
+        int r = lease_file_open(&m->leases, m->options.runtime_dir ? folder : dirname(folder), lease_memory_size(&m->limits));
+        if (r == -EWOULDBLOCK)
+                log_warning("Another daemon keeps its open decisions in %s; ours do not survive a restart", folder);
+        else if (r < 0)
+                log_warning_errno(r, "Cannot keep open decisions in %s; they do not survive a restart", folder);
+        if (r < 0)
+                return;
+        m->limits.lease_memory = lease_file_memory(m->leases);
+        m->limits.prepare_lease_memory = lease_file_prepare;
+        m->limits.lease_memory_userdata = m->leases;
+}
+
 static int make_router(Manager *m) {
         uint64_t seed, now_ns = clock_ns(CLOCK_BOOTTIME);
         RegistrationFault fault = {};
@@ -452,6 +481,7 @@ static int make_router(Manager *m) {
         if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
                 return log_error_errno(-errno, "Cannot get a random seed");
         m->limits = m->config->daemon.router;
+        map_leases(m);
         int r = router_new(&m->router, &m->limits, seed, now_ns, clock_ns(CLOCK_REALTIME));
         /* The file may have changed since something was registered: then the file counts. */
         if (r == 0)
@@ -526,6 +556,14 @@ static void stop_audit(Manager *m) {
                 log_warning("%llu records of the audit log were not written", (unsigned long long) status.waiting);
 }
 
+static int start_store(Manager *m) {
+        int r = api_set_store(m->api, m->store, clock_ns(CLOCK_BOOTTIME));
+
+        if (r >= 0)
+                r = sd_event_add_io(m->event, NULL, m->store->functions->fd(m->store), EPOLLIN, on_store, m);
+        return r < 0 ? log_error_errno(r, "Cannot take over what was kept") : 0;
+}
+
 int manager_new(Manager **ret, const ManagerOptions *options) {
         _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(Manager));
 
@@ -551,6 +589,9 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
                 m, m->registrations, m->can_register ? m->store : NULL, reload, check_registrations, apply_registrations,
         };
         api_set_configurator(m->api, &m->configurator);
+        r = start_store(m);
+        if (r < 0)
+                return r;
         r = start_audit(m);
         if (r < 0)
                 return r;
@@ -577,6 +618,7 @@ Manager *manager_free(Manager *m) {
         api_free(m->api);
         stop_audit(m);
         router_free(m->router);
+        lease_file_close(m->leases);
         free(m->in_force.services);
         registrations_free(m->registrations);
         store_free(m->store);

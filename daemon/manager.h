@@ -11,6 +11,7 @@ typedef struct ManagerOptions {
         const char *config;
         const char *socket;       /* unless systemd passes one */
         const char *state_dir;
+        const char *runtime_dir;  /* NULL: the folder of the socket */
         const char *provider_dir;
         const char *bus;          /* an address, "system", "session" or "none" */
         int log_level;            /* a syslog level that wins over the configuration's; -1: none */

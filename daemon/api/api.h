@@ -135,6 +135,14 @@ void api_configuration_changed(Api *api, const DaemonSettings *settings, const c
 /* The same where only registrations have changed. */
 void api_registrations_changed(Api *api, const char *message);
 
+/* From now on everything that survives is kept there, and what an earlier run kept is put back: waits for the disk, logs.
+ * Before anything is served. The store must outlive the API. */
+int api_set_store(Api *api, Store *store, uint64_t now_ns);
+/* The store's descriptor is readable: tells those who wait for it. */
+void api_dispatch_store(Api *api, uint64_t now_ns);
+/* The sentence of GetHealth about it. Negative: there is trouble. */
+int api_store_sentence(const Api *api, char *buffer, size_t size);
+
 /* Passes on what the brain wants done outside: events to subscribers, probes to the prober. Call after every entry into the brain. */
 void api_dispatch_effects(Api *api, uint64_t now_ns);
 

@@ -9,6 +9,10 @@ unsigned api_waits(const ApiMethod *method) {
 }
 
 ApiBarrier api_barrier(const Api *api, unsigned waits) {
+        const Persistence *p = &api->persistence;
+
+        if (waits & WAIT_STORE && p->put > p->released)
+                p->store->functions->hurry(p->store, p->put);
         return (ApiBarrier) {
                 .generation = waits & WAIT_STORE ? api->persistence.put : 0,
                 .record = waits & WAIT_AUDIT ? api->trail.newest : 0,

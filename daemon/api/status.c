@@ -127,7 +127,7 @@ static void check_audit(Api *api, Check *c) {
         c->status = api_audit_sentence(api, c->message, sizeof(c->message)) < 0 ? STATUS_DEGRADED : STATUS_OK;
 }
 
-#define N_CHECKS 5
+#define N_CHECKS 6
 
 static HealthStatus run_checks(Api *api, uint64_t now_ns, Check checks[N_CHECKS]) {
         HealthStatus worst = STATUS_OK;
@@ -139,6 +139,8 @@ static HealthStatus run_checks(Api *api, uint64_t now_ns, Check checks[N_CHECKS]
         check_rest(api, &checks[2], &checks[3]);
         checks[4] = (Check) { .name = "audit" };
         check_audit(api, &checks[4]);
+        checks[5] = (Check) { .name = "store" };
+        checks[5].status = api_store_sentence(api, checks[5].message, sizeof(checks[5].message)) < 0 ? STATUS_DEGRADED : STATUS_OK;
         for (size_t i = 0; i < N_CHECKS; i++)
                 worst = MAX(worst, checks[i].status);
         return worst;

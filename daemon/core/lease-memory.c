@@ -8,6 +8,7 @@
 
 #define MAGIC UINT64_C(0x657361654c6d7470) /* "ptmLease" */
 #define VERSION 1
+#define PREPARED_PLACES 1024 /* at once */
 
 static uint32_t n_places(const RouterLimits *limits) {
         return 2 * MIN(limits->leases, UINT32_MAX / 4);
@@ -44,6 +45,10 @@ int lease_memory_init(Leases *l, const RouterLimits *limits) {
 
         if (!memory)
                 return -ENOMEM;
+        l->prepare = limits->prepare_lease_memory;
+        l->prepare_userdata = limits->lease_memory_userdata;
+        if (l->prepare && l->prepare(l->prepare_userdata, 0, sizeof(LeaseHeader)) < 0)
+                return -ENOMEM;
         l->own = !limits->lease_memory;
         l->header = (LeaseHeader *) memory;
         l->names = (SlotName *) (memory + names_offset());
@@ -59,6 +64,37 @@ int lease_memory_init(Leases *l, const RouterLimits *limits) {
         l->header->named = MIN(l->header->named, wanted.slots);
         l->touched = l->header->touched;
         l->found = l->touched > 0;
+        if (lease_memory_prepare(l, l->touched) < 0 || slot_names_prepare(l, l->header->named) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+static int prepare(Leases *l, const void *from, const void *to) {
+        const char *start = (const char *) l->header;
+
+        return l->prepare ? l->prepare(l->prepare_userdata, (size_t) ((const char *) from - start),
+                                       (size_t) ((const char *) to - (const char *) from))
+                          : 0;
+}
+
+int lease_memory_prepare(Leases *l, uint32_t places) {
+        uint32_t want = (places + PREPARED_PLACES - 1) / PREPARED_PLACES * PREPARED_PLACES;
+
+        want = l->prepare ? MIN(want, l->header->places) : l->header->places;
+        if (places <= l->ready)
+                return 0;
+        if (places > want || prepare(l, l->table + l->ready, l->table + want) < 0)
+                return -ENOBUFS;
+        l->ready = want;
+        return 0;
+}
+
+int slot_names_prepare(Leases *l, uint32_t slots) {
+        if (slots <= l->names_ready)
+                return 0;
+        if (slots > l->header->slots || prepare(l, l->names + l->names_ready, l->names + slots) < 0)
+                return -ENOBUFS;
+        l->names_ready = slots;
         return 0;
 }
 
@@ -78,7 +114,7 @@ static bool is_node_name(const char *s) {
 const SlotName *slot_name(const Leases *l, uint32_t slot) {
         const SlotName *name = &l->names[slot];
 
-        if (slot >= l->header->named || !is_node_name(name->node) ||
+        if (slot >= MIN(l->header->named, l->names_ready) || !is_node_name(name->node) ||
             strnlen(name->provider, sizeof(name->provider)) == sizeof(name->provider))
                 return NULL;
         return name;
@@ -88,7 +124,7 @@ void slot_set_name(Leases *l, uint32_t slot, const char *node, const char *provi
         SlotName *name = &l->names[slot];
         char first = node[0];
 
-        if (slot >= l->header->slots)
+        if (slot >= l->names_ready)
                 return;
         /* Its first letter comes last: until then there is no name. */
         name->node[0] = 0;

@@ -70,8 +70,12 @@ static void user_remove(Leases *l, uint32_t uid) {
         }
 }
 
-bool leases_room(const Leases *l, uint32_t uid, bool counted) {
-        return l->n < l->max && (!counted || l->users[user_place(l, uid)].n < l->per_user);
+static bool has_place(Leases *l) {
+        return l->first_closed != LEASE_NONE || l->touched < l->ready || lease_memory_prepare(l, l->touched + 1) == 0;
+}
+
+bool leases_room(Leases *l, uint32_t uid, bool counted) {
+        return l->n < l->max && (!counted || l->users[user_place(l, uid)].n < l->per_user) && has_place(l);
 }
 
 /* ---- the wheel ---- */
@@ -166,7 +170,8 @@ static void user_add(Leases *l, uint32_t uid) {
 static uint32_t take_place(Leases *l) {
         uint32_t i = l->first_closed;
 
-        if (i == LEASE_NONE || (l->table[i].serial > l->committed && l->touched < l->header->places)) {
+        if (i == LEASE_NONE || (l->table[i].serial > l->committed &&
+                                (l->touched < l->ready || lease_memory_prepare(l, l->touched + 1) == 0))) {
                 i = l->touched++;
                 l->table[i].tag = 0;
                 lease_barrier();

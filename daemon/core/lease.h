@@ -82,6 +82,10 @@ typedef struct Leases {
         bool numbered;      /* it is known which calls are committed, so that others can be numbered */
         uint32_t max, per_user, n;
         uint32_t touched;   /* how many places were ever used */
+        uint32_t ready;     /* how many may be */
+        uint32_t names_ready;
+        int (*prepare)(void *userdata, size_t offset, size_t size);
+        void *prepare_userdata;
         uint32_t first_closed, last_closed; /* in the order in which they were closed, so that the oldest is used again */
         uint64_t committed; /* the calls up to here need their places no more */
         uint64_t call;      /* the serial of the newest call */
@@ -98,7 +102,7 @@ int leases_init(Leases *l, const RouterLimits *limits, Random *random, uint64_t 
 void leases_done(Leases *l);
 
 /* False: the table is full, or this user's share of it. */
-bool leases_room(const Leases *l, uint32_t uid, bool counted);
+bool leases_room(Leases *l, uint32_t uid, bool counted);
 /* Opens one; only after leases_room(). All fields but the deadline and those of the table are 0. It counts, and can be
  * found, once it is published. */
 Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns);

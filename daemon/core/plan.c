@@ -274,8 +274,8 @@ static void find_new_slots(const Leases *l, Plans *p, bool *taken, const bool *m
                 }
 }
 
-static int choose_slots(const Router *r, Plans *p) {
-        const Leases *l = &r->leases;
+static int choose_slots(Router *r, Plans *p) {
+        Leases *l = &r->leases;
         _cleanup_free_ bool *taken = calloc(l->header->slots + 1, sizeof(bool));
         _cleanup_free_ bool *meant = calloc(l->header->slots + 1, sizeof(bool));
         int k;
@@ -292,6 +292,8 @@ static int choose_slots(const Router *r, Plans *p) {
                         meant[l->table[i].node] = true;
         p->n_slots = r->n_slots;
         find_new_slots(l, p, taken, meant);
+        /* Where there is no room for names, leases of those nodes do not survive; nothing else. */
+        (void) slot_names_prepare(l, p->n_slots);
         return 0;
 }
 

@@ -92,6 +92,9 @@ typedef struct RouterLimits {
         /* Where the leases lie, aligned to 64, of lease_memory_size() bytes: memory that outlives the brain, which finds
          * its leases there again. Not owned. NULL: its own. */
         void *lease_memory;
+        /* Makes sure that those bytes of it can be written, before they first are; negative: they cannot. NULL: all can. */
+        int (*prepare_lease_memory)(void *userdata, size_t offset, size_t size);
+        void *lease_memory_userdata;
 } RouterLimits;
 
 /* Fills in what the configuration's documentation promises as defaults (strings stay NULL). */

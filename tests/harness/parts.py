@@ -60,16 +60,18 @@ class Daemon(Process):
     """pointsmand. config: a path, the text of a file, or a dict of settings (see libconfig())."""
 
     def __init__(self, build_dir, directory, config, *options, bus="none", name="pointsmand", env=None, provider_dir_=None,
-                 socket_path=None, state_dir=None):
+                 socket_path=None, state_dir=None, runtime_dir=None):
         self.socket = socket_path or os.path.join(directory, name + ".sock")
         self.state_dir = state_dir or os.path.join(directory, name + ".state")
         self.config = config if isinstance(config, str) and os.path.exists(config) else os.path.join(directory, name + ".conf")
         if self.config != config:
             with open(self.config, "w", encoding="utf-8") as f:
                 f.write(config if isinstance(config, str) else libconfig_file(config))
+        self.runtime_dir = runtime_dir or os.path.join(directory, name + ".run")
         os.makedirs(self.state_dir, exist_ok=True)
+        os.makedirs(self.runtime_dir, exist_ok=True)
         super().__init__(name, [program(build_dir, "daemon/pointsmand"), "--config", self.config, "--socket", self.socket,
-                                "--state-dir", self.state_dir, "--provider-dir", provider_dir_ or provider_dir(build_dir),
+                                "--state-dir", self.state_dir, "--runtime-dir", self.runtime_dir, "--provider-dir", provider_dir_ or provider_dir(build_dir),
                                 "--bus", bus, *options], directory, env=env, notify=True)
 
     def client(self, **options):
