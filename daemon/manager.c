@@ -551,9 +551,9 @@ static void stop_audit(Manager *m) {
         AuditStatus status;
 
         sd_event_source_disable_unref(m->audit_source);
-        m->audit = audit_free(m->audit, &status);
-        if (status.waiting > 0)
-                log_warning("%llu records of the audit log were not written", (unsigned long long) status.waiting);
+        m->audit = audit_free(m->audit, STOP_PATIENCE_NS, &status);
+        if (status.waiting > 0 || status.error == -ETIMEDOUT)
+                log_warning_errno(status.error, "%llu records of the audit log were not written", (unsigned long long) status.waiting);
 }
 
 static int start_store(Manager *m) {

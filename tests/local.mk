@@ -60,6 +60,7 @@ UNIT_TESTS += tests/unit/test-audit
 tests_unit_test_audit_SOURCES = tests/unit/test-audit.c tests/unit/test.h
 tests_unit_test_audit_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_audit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 tests_unit_test_audit_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
 endif
 

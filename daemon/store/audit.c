@@ -45,7 +45,7 @@ struct Audit {
         Queue incoming;
         size_t taken_size; /* bytes that the thread has not written of what it took */
         AuditLimits limits;
-        bool urgent, idle, stopping;
+        bool urgent, idle, stopping, ended, abandoned;
         int error;
         uint64_t progress_ns; /* when something was last written, or had to be */
         uint64_t serial;
@@ -146,10 +146,15 @@ static int trouble(const Audit *a) {
         return a->error;
 }
 
-void audit_status(Audit *a, AuditStatus *ret) {
-        pthread_mutex_lock(&a->mutex);
+/* The mutex is held. */
+static void get_status(const Audit *a, AuditStatus *ret) {
         *ret = (AuditStatus) { .error = trouble(a), .waiting = a->put - a->written, .serial = a->serial };
         memcpy(ret->lost, a->lost, sizeof(ret->lost));
+}
+
+void audit_status(Audit *a, AuditStatus *ret) {
+        pthread_mutex_lock(&a->mutex);
+        get_status(a, ret);
         pthread_mutex_unlock(&a->mutex);
 }
 
@@ -347,6 +352,16 @@ static void take_incoming(Audit *a) {
         a->urgent = false;
 }
 
+static void destroy(Audit *a) {
+        audit_file_done(&a->file);
+        closep(&a->event_fd);
+        pthread_cond_destroy(&a->wakeup);
+        pthread_mutex_destroy(&a->mutex);
+        free(a->incoming.data);
+        free(a->taken.data);
+        free(a);
+}
+
 static void *run(void *userdata) {
         Audit *a = userdata;
 
@@ -367,21 +382,16 @@ static void *run(void *userdata) {
                 if (!last)
                         wait_for_work(a);
         }
+        bool abandoned = a->abandoned;
+        a->ended = true;
+        pthread_cond_signal(&a->wakeup);
         pthread_mutex_unlock(&a->mutex);
+        if (abandoned)
+                destroy(a);
         return NULL;
 }
 
 /* ---- life ---- */
-
-static void destroy(Audit *a) {
-        audit_file_done(&a->file);
-        closep(&a->event_fd);
-        pthread_cond_destroy(&a->wakeup);
-        pthread_mutex_destroy(&a->mutex);
-        free(a->incoming.data);
-        free(a->taken.data);
-        free(a);
-}
 
 static int start_thread(Audit *a) {
         sigset_t all, before;
@@ -425,16 +435,31 @@ int audit_new(Audit **ret, const char *folder, const AuditLimits *limits) {
         return 0;
 }
 
-Audit *audit_free(Audit *a, AuditStatus *ret_status) {
+/* Waits for the end of the thread. false: it hangs, and has been left alone with what it works on. */
+static bool stop_thread(Audit *a, uint64_t patience_ns, AuditStatus *ret) {
+        uint64_t end = clock_ns(CLOCK_MONOTONIC) + patience_ns;
+
+        pthread_mutex_lock(&a->mutex);
+        a->stopping = true;
+        pthread_cond_signal(&a->wakeup);
+        while (!a->ended && clock_ns(CLOCK_MONOTONIC) < end)
+                wait_until(a, end);
+        bool ended = a->ended;
+        a->abandoned = !ended;
+        get_status(a, ret);
+        if (!ended) {
+                pthread_detach(a->thread);
+                ret->error = -ETIMEDOUT;
+        }
+        pthread_mutex_unlock(&a->mutex);
+        return ended;
+}
+
+Audit *audit_free(Audit *a, uint64_t patience_ns, AuditStatus *ret_status) {
         AuditStatus status = {};
 
-        if (a) {
-                pthread_mutex_lock(&a->mutex);
-                a->stopping = true;
-                pthread_cond_signal(&a->wakeup);
-                pthread_mutex_unlock(&a->mutex);
+        if (a && stop_thread(a, patience_ns, &status)) {
                 pthread_join(a->thread, NULL);
-                audit_status(a, &status);
                 destroy(a);
         }
         if (ret_status)

@@ -40,8 +40,9 @@ typedef struct Audit Audit;
 
 /* folder: made when it is first written to. */
 int audit_new(Audit **ret, const char *folder, const AuditLimits *limits);
-/* Writes what waits, if it can, and ends the thread. */
-Audit *audit_free(Audit *a, AuditStatus *ret_status);
+/* Writes what waits, if it can, and ends the thread; but a disk that hangs holds up nobody for longer than patience_ns: then the
+ * status says -ETIMEDOUT, and the thread is left to end when it can. */
+Audit *audit_free(Audit *a, uint64_t patience_ns, AuditStatus *ret_status);
 void audit_set_limits(Audit *a, const AuditLimits *limits);
 
 /* Its number among all that were put since the start, from 1; 0: it was dropped, and counted. */

@@ -3,15 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <sys/resource.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/macro.h"
 #include "basic/units.h"
 #include "daemon/store/audit.h"
 #include "tests/unit/test.h"
 
+#define PATIENCE_NS (60 * NSEC_PER_SEC)
 #define NOW (UINT64_C(1700000000) * NSEC_PER_SEC)
 #define TEXT "\"kind\":\"test\",\"text\":\"something that is long enough to fill a file\""
 
@@ -318,11 +321,52 @@ static void the_queue_is_bounded(void **state) {
         assert_int_equal(status.waiting, 8);
 
         assert_int_equal(unlink(f->folder), 0);
-        a = audit_free(a, &status);
+        a = audit_free(a, PATIENCE_NS, &status);
         assert_int_equal(status.waiting, 0);
         _cleanup_free_ char *last = NULL;
         assert_true(check(f, &last) >= 1 + 8 + 1);
         assert_non_null(strstr(last, "\"kind\":\"lost\",\"management\":2,\"decisions\":1,\"refusals\":0,"));
+}
+
+/* A disk that hangs as long as somebody holds this. */
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd) {
+        pthread_mutex_lock(&disk);
+        pthread_mutex_unlock(&disk);
+        return __real_fdatasync(fd);
+}
+
+static uint64_t seconds_since(const struct timespec *start) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) (now.tv_sec - start->tv_sec);
+}
+
+static void a_disk_that_hangs_does_not_hold_up_the_end(void **state) {
+        Fixture *f = *state;
+        struct timespec start;
+        AuditStatus status;
+        Audit *a;
+
+        pthread_mutex_lock(&disk);
+        assert_int_equal(audit_new(&a, f->folder, &limits), 0);
+        put(a, AUDIT_MANAGEMENT, 1000, true);
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        assert_null(audit_free(a, NSEC_PER_SEC / 10, &status));
+        assert_true(seconds_since(&start) < 5);
+        assert_int_equal(status.error, -ETIMEDOUT);
+        assert_int_equal(status.waiting, 1);
+        pthread_mutex_unlock(&disk);
+        /* When the disk is back, nothing is lost: the thread ends as it would have, and lets go of the folder. */
+        int r;
+        while ((r = audit_file_open(&f->file, NOW)) == -EWOULDBLOCK)
+                usleep(1000);
+        assert_int_equal(r, 0);
+        assert_int_equal(check(f, NULL), 2);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -340,6 +384,7 @@ int main(void) {
                 TEST(a_file_torn_in_its_first_line),
                 TEST(what_fails_is_as_if_it_had_not_been),
                 TEST(the_queue_is_bounded),
+                TEST(a_disk_that_hangs_does_not_hold_up_the_end),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
