@@ -6,6 +6,7 @@ basic_libbasic_la_SOURCES = \
 	basic/json-number.c basic/json-plain.h basic/json-reader.c basic/json-writer.c basic/json.h \
 	basic/log.c basic/log.h \
 	basic/macro.h \
+	basic/privileges.c basic/privileges.h \
 	basic/scrub.c basic/scrub.h \
 	basic/units.h
 basic_libbasic_la_LIBADD = -lm

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "basic/log.h"
+#include "basic/privileges.h"
 #include "config.h"
 #include "daemon/manager.h"
 
@@ -88,6 +89,9 @@ int main(int argc, char **argv) {
         if (a.check)
                 return manager_check(&a.options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
+        r = privileges_drop();
+        if (r < 0)
+                return log_error_errno(r, "Cannot give up privileges"), EXIT_FAILURE;
         umask(0027);
         a.options.log_level = a.log_level;
         r = manager_new(&m, &a.options);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "basic/log.h"
+#include "basic/privileges.h"
 #include "prober/prober.h"
 
 #define USER_AGENT "pointsman-prober/" PACKAGE_VERSION
@@ -158,5 +159,8 @@ int main(int argc, char **argv) {
                 return 2; /* as usual for wrong usage; systemd.exec(5) calls it INVALIDARGUMENT */
         if (k == 0)
                 return EXIT_SUCCESS;
+        k = privileges_drop();
+        if (k < 0)
+                return log_error_errno(k, "Cannot give up privileges"), EXIT_FAILURE;
         return run(&settings) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

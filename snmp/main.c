@@ -7,6 +7,7 @@
 
 #include "basic/log.h"
 #include "basic/macro.h"
+#include "basic/privileges.h"
 #include "pointsman/pointsman.h"
 #include "snmp/agent.h"
 
@@ -106,5 +107,10 @@ int main(int argc, char **argv) {
 
         if (k < 0)
                 return 2;
-        return k == 0 || run() >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (k == 0)
+                return EXIT_SUCCESS;
+        k = privileges_drop();
+        if (k < 0)
+                return log_error_errno(k, "Cannot give up privileges"), EXIT_FAILURE;
+        return run() >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

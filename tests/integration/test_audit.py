@@ -5,6 +5,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -635,6 +636,18 @@ def test_a_hanging_disk_does_not_hold_an_answer_for_ever(hanging, client):
     disk.go_on()
     d.wait_for(lambda: audit_check(c)["status"] == "ok", "it heals")
     d.wait_for(lambda: len(records(d, "management")) == 4, "all is recorded")
+
+
+def test_a_hanging_disk_does_not_keep_it_from_ending(hanging, client):
+    d, disk = hanging
+    c = client(d)
+    drain(c)
+    disk.stall()
+    c.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
+    nothing_comes(c)
+    d.signal(signal.SIGTERM)
+    assert d.wait_exit() == 0
+    assert re.search(r"[1-9]\d* records of the audit log were not written: Connection timed out", d.log())
 
 
 def test_who_leaves_while_a_reply_waits(hanging, client):
