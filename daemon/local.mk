@@ -114,11 +114,16 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/store/chain.c daemon/store/chain.h \
 	daemon/store/database.c daemon/store/database.h \
 	daemon/store/database-documents.c \
+	daemon/store/database-keep.c \
+	daemon/store/database-scenarios.c \
 	daemon/store/database-schema.c \
 	daemon/store/database-sums.c \
 	daemon/store/database-write.c \
 	daemon/store/gather.c daemon/store/gather.h \
-	daemon/store/store-sqlite.c daemon/store/store.h \
+	daemon/store/scenario-copy.c daemon/store/scenario-copy.h \
+	daemon/store/store-sqlite.c daemon/store/store-sqlite.h daemon/store/store.h \
+	daemon/store/store-sqlite-requests.c \
+	daemon/store/store-sqlite-thread.c \
 	daemon/varlink/connection.c \
 	daemon/varlink/handover.c \
 	daemon/varlink/message.c \

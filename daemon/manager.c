@@ -28,8 +28,6 @@ DEFINE_CLEANUP(Manager *, manager_free);
 /* However much falls due, not more often than that. */
 #define TICK_MIN_NS NSEC_PER_MSEC
 #define STATUS_INTERVAL_NS (5 * NSEC_PER_SEC)
-/* A disk that has not answered for so long is as good as none. */
-#define STORE_PATIENCE_NS (2 * NSEC_PER_SEC)
 /* Longer than anybody waits for a disk. */
 #define STOP_PATIENCE_NS (5 * NSEC_PER_SEC)
 
@@ -233,9 +231,16 @@ static int put_in_force(Manager *m, const Settings *file, Counting *counting, Re
         return 0;
 }
 
+static StoreLimits store_limits(const DaemonSettings *s) {
+        return (StoreLimits) { s->ledger_patience_ns, s->ledger_keep_hours * NSEC_PER_DAY, s->ledger_keep_days * NSEC_PER_DAY };
+}
+
 static void put_daemon_settings_in_force(Manager *m, Config *config) {
+        StoreLimits limits = store_limits(&config->daemon);
+
         set_log_level(m, config);
         varlink_server_set_limits(m->varlink, config->daemon.message_max, config->daemon.send_buffer_max);
+        m->store->functions->set_limits(m->store, &limits);
         config_free(m->config);
         m->config = config;
 }
@@ -438,11 +443,12 @@ static int load_config(Manager *m) {
 }
 
 static int load_registrations(Manager *m) {
+        StoreLimits limits = store_limits(&m->config->daemon);
         _cleanup_free_ char *trouble = NULL;
 
         int r = registrations_new(&m->registrations, find_provider, m->providers);
         if (r == 0)
-                r = store_sqlite_new(&m->store, m->options.state_dir, STORE_PATIENCE_NS);
+                r = store_sqlite_new(&m->store, m->options.state_dir, &limits);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the store");
         r = registrations_load(m->registrations, m->store, &trouble);

@@ -31,6 +31,13 @@ static const Setting config_rows[] = {
         { "audit.keep", NULL, SETTING_UINT32, AT(daemon.audit_keep), "files", 0, 100000, 16,
           .doc = "files of the audit log that are kept beside the current one" },
 
+        { "ledger.patience", NULL, SETTING_SECONDS, AT(daemon.ledger_patience_ns), "seconds", 0.1, 60, 2,
+          .doc = "how long a report waits for the disk before it is acknowledged without" },
+        { "ledger.keep_hours", NULL, SETTING_UINT32, AT(daemon.ledger_keep_hours), "days", 2, 36500, 35,
+          .doc = "for how long spend by the hour is kept" },
+        { "ledger.keep_days", NULL, SETTING_UINT32, AT(daemon.ledger_keep_days), "days", 31, 36500, 400,
+          .doc = "for how long spend by the day, and scenarios that are over, are kept" },
+
         { "limits.message_max", NULL, SETTING_SIZE, AT(daemon.message_max), "bytes", 4096, 64 << 20, 1 << 20,
           .doc = "size of one message from a client" },
         { "limits.send_buffer_max", NULL, SETTING_SIZE, AT(daemon.send_buffer_max), "bytes", 65536, 1 << 30, 4 << 20,

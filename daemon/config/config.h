@@ -41,6 +41,8 @@ typedef struct DaemonSettings {
         size_t audit_max_size;          /* bytes */
         uint64_t audit_max_age_ns;      /* 0: any */
         uint32_t audit_keep;            /* files beside the current one */
+        uint64_t ledger_patience_ns;    /* a disk that has not answered for so long is trouble */
+        uint32_t ledger_keep_hours, ledger_keep_days; /* days for which spend by the hour, by the day is kept */
 } DaemonSettings;
 
 typedef struct Config {

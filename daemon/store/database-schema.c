@@ -31,7 +31,8 @@ static_assert(_PM_VERDICT_MAX == 11, "a new verdict needs a column, and a migrat
         "service.id = kind.service JOIN name AS node ON node.id = kind.node JOIN name AS provider ON provider.id = " \
         "kind.provider JOIN name AS operation ON operation.id = kind.operation;"
 
-static const char schema[] =
+/* Each step leads from the version before to its own; the first one from nothing. A step that was released never changes. */
+static const char version_1[] =
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;"
         "CREATE TABLE kind (id INTEGER PRIMARY KEY, service INTEGER NOT NULL REFERENCES name, node INTEGER NOT NULL REFERENCES name, "
@@ -43,6 +44,28 @@ static const char schema[] =
         "length(text) AS characters FROM document;"
         SUMS_VIEW("hourly", "hour", "%Y-%m-%dT%H:00Z") SUMS_VIEW("daily", "day", "%Y-%m-%d") SUMS_VIEW("monthly", "month", "%Y-%m")
         "INSERT INTO meta VALUES ('generation', 0), ('call', 0), ('hours_from', 0), ('days_from', 0), ('begun', unixepoch());";
+
+#define UTC_MS(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"
+static const char version_2[] =
+        "DROP VIEW document_written;"
+        "CREATE VIEW documents AS SELECT name, strftime('%Y-%m-%dT%H:%M:%SZ', written, 'unixepoch') AS written, "
+        "length(CAST(text AS BLOB)) AS bytes FROM document;"
+        "CREATE TABLE scenario (id TEXT PRIMARY KEY, type TEXT NOT NULL, service TEXT, severity TEXT NOT NULL, state TEXT NOT NULL, "
+        "strategy TEXT NOT NULL, declared INTEGER NOT NULL, started_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, "
+        "resolved_ms INTEGER, reason TEXT NOT NULL, failed_calls INTEGER NOT NULL, diverted_calls INTEGER NOT NULL, "
+        "revenue_at_risk INTEGER NOT NULL, extra_cost INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE scenario_node (scenario TEXT NOT NULL REFERENCES scenario, number INTEGER NOT NULL, node TEXT NOT NULL, "
+        "PRIMARY KEY (scenario, number)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE timeline (scenario TEXT NOT NULL REFERENCES scenario, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, "
+        "step TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (scenario, number)) STRICT, WITHOUT ROWID;"
+        "CREATE VIEW scenarios AS SELECT id, type, service, severity, state, strategy, " UTC_MS("started_ms") " AS started, "
+        UTC_MS("resolved_ms") " AS resolved, (coalesce(resolved_ms, updated_ms) - started_ms) / 60000.0 AS minutes, reason, failed_calls, "
+        "diverted_calls, revenue_at_risk / 1e6 AS dollars_at_risk, extra_cost / 1e6 AS extra_dollars, "
+        "(SELECT group_concat(node, ' ') FROM scenario_node WHERE scenario = id) AS nodes FROM scenario;"
+        "CREATE VIEW timelines AS SELECT scenario, " UTC_MS("at_ms") " AS at, step, message FROM timeline ORDER BY scenario, number;";
+
+static const char *const versions[] = { version_1, version_2 };
+static_assert(ELEMENTSOF(versions) == LEDGER_VERSION, "each version has its step");
 
 /* ---- statements ---- */
 
@@ -71,11 +94,25 @@ const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_WRITE_DOCUMENT] = "INSERT INTO document VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET written = ?2, text = ?3",
         [STATEMENT_REMOVE_DOCUMENT] = "DELETE FROM document WHERE name = ?",
         [STATEMENT_RENAME_DOCUMENT] = "UPDATE document SET name = ?2 WHERE name = ?1",
+        [STATEMENT_WRITE_SCENARIO] = "INSERT OR REPLACE INTO scenario VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [STATEMENT_REMOVE_SCENARIO_NODES] = "DELETE FROM scenario_node WHERE scenario = ?",
+        [STATEMENT_ADD_SCENARIO_NODE] = "INSERT INTO scenario_node VALUES (?, ?, ?)",
+        [STATEMENT_REMOVE_TIMELINE] = "DELETE FROM timeline WHERE scenario = ?",
+        [STATEMENT_ADD_TIMELINE] = "INSERT INTO timeline VALUES (?, ?, ?, ?, ?)",
+        [STATEMENT_READ_SCENARIOS] = "SELECT * FROM (SELECT * FROM scenario WHERE resolved_ms IS NULL OR resolved_ms >= ? "
+                                     "ORDER BY resolved_ms IS NULL DESC, started_ms DESC LIMIT ?) ORDER BY started_ms",
+        [STATEMENT_READ_SCENARIO_NODES] = "SELECT node FROM scenario_node WHERE scenario = ? ORDER BY number",
+        [STATEMENT_READ_TIMELINE] = "SELECT at_ms, step, message FROM timeline WHERE scenario = ? ORDER BY number",
+        [STATEMENT_DROP_HOURS] = "DELETE FROM hour WHERE start = (SELECT min(start) FROM hour WHERE start < ?)",
+        [STATEMENT_DROP_DAYS] = "DELETE FROM day WHERE start = (SELECT min(start) FROM day WHERE start < ?)",
+        [STATEMENT_DROP_SCENARIOS] = "DELETE FROM scenario WHERE resolved_ms < ?",
+        [STATEMENT_DROP_SCENARIO_NODES] = "DELETE FROM scenario_node WHERE scenario NOT IN (SELECT id FROM scenario)",
+        [STATEMENT_DROP_TIMELINE] = "DELETE FROM timeline WHERE scenario NOT IN (SELECT id FROM scenario)",
 };
 
 /* ---- versions ---- */
 
-static int read_pragma(Database *d, const char *sql, int64_t *ret) {
+int database_read_number(Database *d, const char *sql, int64_t *ret) {
         sqlite3_stmt *statement = NULL;
         int r = database_prepare(d, sql, &statement);
 
@@ -90,13 +127,14 @@ static int read_pragma(Database *d, const char *sql, int64_t *ret) {
         return r;
 }
 
-static int make(Database *d) {
+/* All of it in one transaction: a kill in between leaves the version before. */
+static int step_up(Database *d, int version) {
         char sql[128];
 
         snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;", LEDGER_APPLICATION, LEDGER_VERSION);
         int r = database_execute(d, "BEGIN IMMEDIATE");
-        if (r == 0)
-                r = database_execute(d, schema);
+        for (; version < LEDGER_VERSION && r == 0; version++)
+                r = database_execute(d, versions[version]);
         if (r == 0)
                 r = database_execute(d, sql);
         return r ?: database_execute(d, "COMMIT");
@@ -105,17 +143,17 @@ static int make(Database *d) {
 int database_migrate(Database *d) {
         int64_t application, version, tables;
 
-        int r = read_pragma(d, "PRAGMA application_id", &application);
+        int r = database_read_number(d, "PRAGMA application_id", &application);
         if (r == 0)
-                r = read_pragma(d, "PRAGMA user_version", &version);
+                r = database_read_number(d, "PRAGMA user_version", &version);
         if (r == 0)
-                r = read_pragma(d, "SELECT count(*) FROM sqlite_schema", &tables);
+                r = database_read_number(d, "SELECT count(*) FROM sqlite_schema", &tables);
         if (r < 0)
                 return r;
-        if (tables == 0 && application == 0)
-                return make(d);
-        if (application != LEDGER_APPLICATION || version < 1) {
+        bool empty = tables == 0 && application == 0 && version == 0;
+        if (!empty && (application != LEDGER_APPLICATION || version < 1)) {
                 snprintf(d->note, sizeof(d->note), "It is a database of something else");
+                d->damaged = true;
                 return -EUCLEAN;
         }
         if (version > LEDGER_VERSION) {
@@ -123,5 +161,5 @@ int database_migrate(Database *d) {
                          (long long) version, LEDGER_VERSION);
                 return -EPROTO;
         }
-        return 0;
+        return version < LEDGER_VERSION ? step_up(d, (int) version) : 0;
 }

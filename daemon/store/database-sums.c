@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was spent: whole months, whole days and hours that cover the time in question between them, added up by what is asked for. */
 #include <errno.h>
-#include <time.h>
 
 #include "basic/macro.h"
 #include "daemon/store/database.h"
 
-#define HOUR_S INT64_C(3600)
-#define DAY_S (24 * HOUR_S)
 #define PIECES_MAX 5 /* hours, days, months, days, hours */
 #define SQL_MAX 4096
 #define TIME_MAX INT64_C(253402300800) /* the year 10000 */
@@ -29,19 +26,6 @@ typedef struct Query {
 
 /* ---- which rows ---- */
 
-static int64_t month_start(int64_t t, int months) {
-        time_t time = (time_t) t;
-        struct tm tm;
-
-        gmtime_r(&time, &tm);
-        tm = (struct tm) { .tm_year = tm.tm_year, .tm_mon = tm.tm_mon + months, .tm_mday = 1 };
-        return timegm(&tm);
-}
-
-static int64_t down_to(int64_t t, int64_t step) {
-        return t - t % step;
-}
-
 static void add_piece(Query *q, Level level, int64_t from, int64_t to) {
         if (q->n_pieces > 0 && q->pieces[q->n_pieces - 1].level == level)
                 q->pieces[q->n_pieces - 1].to = to;
@@ -54,14 +38,14 @@ static void cover(Query *q, int64_t from, int64_t to, Level coarsest) {
         for (int64_t t = from, next; t < to; t = next) {
                 Level level = LEVEL_HOUR;
 
-                if (coarsest == LEVEL_MONTH && t == month_start(t, 0) && month_start(t, 1) <= to) {
+                if (coarsest == LEVEL_MONTH && t == start_of_month(t, 0) && start_of_month(t, 1) <= to) {
                         level = LEVEL_MONTH;
-                        next = month_start(t, 1);
+                        next = start_of_month(t, 1);
                 } else if (coarsest >= LEVEL_DAY && t % DAY_S == 0 && t + DAY_S <= to) {
                         level = LEVEL_DAY;
                         next = t + DAY_S;
                 } else
-                        next = coarsest == LEVEL_HOUR ? to : MIN(to, down_to(t, DAY_S) + DAY_S);
+                        next = coarsest == LEVEL_HOUR ? to : MIN(to, start_of(t, DAY_S) + DAY_S);
                 add_piece(q, level, t, next);
         }
 }
@@ -72,10 +56,10 @@ static int64_t widen(int64_t t, bool up, int64_t hours_from, int64_t days_from) 
 
         if (t >= hours_from)
                 return t;
-        start = t < days_from ? month_start(t, 0) : down_to(t, DAY_S);
+        start = t < days_from ? start_of_month(t, 0) : start_of(t, DAY_S);
         if (!up || start == t)
                 return start;
-        return t < days_from ? month_start(t, 1) : start + DAY_S;
+        return t < days_from ? start_of_month(t, 1) : start + DAY_S;
 }
 
 static int64_t seconds_of(uint64_t utc_ns) {
@@ -112,7 +96,7 @@ static void say_sums(Query *q, const char *before, const char *after) {
 /* Columns: time, the five of groups[], the sums. */
 static void build(Query *q, unsigned by) {
         say(q, "SELECT %s AS at", by & STORE_BY_MONTH ? "unixepoch(start, 'unixepoch', 'start of month')" :
-            by & STORE_BY_DAY ? "start - start %% 86400" : by & STORE_BY_HOUR ? "start" : "0");
+            by & STORE_BY_DAY ? "start - start % 86400" : by & STORE_BY_HOUR ? "start" : "0");
         for (size_t i = 0; i < ELEMENTSOF(groups); i++)
                 if (!(by & groups[i].by))
                         say(q, ", NULL");
@@ -203,8 +187,8 @@ static int read_rows(Database *d, sqlite3_stmt *s, const StoreQuestion *question
 
 int database_sums(Database *d, const StoreQuestion *question, Arena *arena, StoreSum **ret, size_t *ret_n) {
         Level coarsest = question->by & STORE_BY_HOUR ? LEVEL_HOUR : question->by & STORE_BY_DAY ? LEVEL_DAY : LEVEL_MONTH;
-        int64_t from = down_to(seconds_of(question->from_utc_ns), HOUR_S);
-        int64_t to = down_to(seconds_of(question->to_utc_ns) + HOUR_S - 1, HOUR_S);
+        int64_t from = start_of(seconds_of(question->from_utc_ns), HOUR_S);
+        int64_t to = start_of(seconds_of(question->to_utc_ns - (question->to_utc_ns > 0)) + HOUR_S, HOUR_S);
         sqlite3_stmt *s = NULL;
         Query q = {};
 

@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A generation in one transaction: its calls in the sums of their hour, day and month; its documents; its number. */
 #include <errno.h>
-#include <time.h>
 
 #include "basic/macro.h"
 #include "daemon/store/database.h"
-
-#define DAY_S 86400
-
-static int64_t month_of(int64_t start_s) {
-        time_t t = (time_t) start_s;
-        struct tm tm;
-
-        gmtime_r(&t, &tm);
-        return start_s - start_s % DAY_S - (tm.tm_mday - 1) * (int64_t) DAY_S;
-}
 
 /* ---- kinds of calls ---- */
 
@@ -86,8 +75,8 @@ static int write_group(Database *d, const Gather *g, const GatherGroup *x) {
         if (r == 0)
                 r = add_sums(d, STATEMENT_ADD_HOUR, x->hour_s, kind, &x->sums);
         if (r == 0)
-                r = add_sums(d, STATEMENT_ADD_DAY, x->hour_s - x->hour_s % DAY_S, kind, &x->sums);
-        return r ?: add_sums(d, STATEMENT_ADD_MONTH, month_of(x->hour_s), kind, &x->sums);
+                r = add_sums(d, STATEMENT_ADD_DAY, start_of(x->hour_s, DAY_S), kind, &x->sums);
+        return r ?: add_sums(d, STATEMENT_ADD_MONTH, start_of_month(x->hour_s, 0), kind, &x->sums);
 }
 
 static int write_document(Database *d, const GatherDocument *x) {
@@ -104,7 +93,7 @@ static int write_document(Database *d, const GatherDocument *x) {
         return r;
 }
 
-static int write_meta(Database *d, const char *key, uint64_t value) {
+int database_write_meta(Database *d, const char *key, uint64_t value) {
         sqlite3_stmt *s = d->statements[STATEMENT_WRITE_META];
 
         sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
@@ -119,34 +108,39 @@ static int write_all(Database *d, const Gather *g) {
                 r = write_group(d, g, &g->groups[i]);
         for (size_t i = 0; i < g->n_documents && r == 0; i++)
                 r = write_document(d, &g->documents[i]);
+        for (size_t i = 0; i < g->n_scenarios && r == 0; i++)
+                r = database_write_scenario(d, &g->scenarios[i]->view);
         if (r == 0)
-                r = write_meta(d, "generation", MAX(d->generation, g->generation));
-        return r ?: write_meta(d, "call", MAX(d->serial, g->serial));
+                r = database_write_meta(d, "generation", MAX(d->generation, g->generation));
+        return r ?: database_write_meta(d, "call", MAX(d->serial, g->serial));
+}
+
+int database_begin(Database *d) {
+        return database_run(d, STATEMENT_BEGIN);
 }
 
 /* What has failed half-way is as if it had not been tried; SQLite may have undone it already. */
-static void roll_back(Database *d) {
+int database_end(Database *d, int r) {
         char note[sizeof(d->note)];
 
-        memcpy(note, d->note, sizeof(note));
-        if (!sqlite3_get_autocommit(d->db))
+        if (r == 0)
+                r = database_run(d, STATEMENT_COMMIT);
+        if (r < 0 && !sqlite3_get_autocommit(d->db)) {
+                memcpy(note, d->note, sizeof(note));
                 (void) database_run(d, STATEMENT_ROLLBACK);
-        memcpy(d->note, note, sizeof(note));
+                memcpy(d->note, note, sizeof(note));
+        }
+        return r;
 }
 
 static int write_once(Database *d, const Gather *g) {
         int r = database_open(d);
 
+        if (r == 0)
+                r = database_begin(d);
         if (r < 0)
                 return r;
-        r = database_run(d, STATEMENT_BEGIN);
-        if (r == 0) {
-                r = write_all(d, g);
-                if (r == 0)
-                        r = database_run(d, STATEMENT_COMMIT);
-                if (r < 0)
-                        roll_back(d);
-        }
+        r = database_end(d, write_all(d, g));
         if (r == 0) {
                 d->generation = MAX(d->generation, g->generation);
                 d->serial = MAX(d->serial, g->serial);

@@ -208,6 +208,7 @@ static int prepare_all(Database *d) {
         d->serial = MAX(d->serial, serial);
         d->hours_from = (int64_t) hours_from;
         d->days_from = (int64_t) days_from;
+        d->dropping = true;
         return 0;
 }
 

@@ -30,6 +30,19 @@ typedef enum Statement {
         STATEMENT_WRITE_DOCUMENT,
         STATEMENT_REMOVE_DOCUMENT,
         STATEMENT_RENAME_DOCUMENT,
+        STATEMENT_WRITE_SCENARIO,
+        STATEMENT_REMOVE_SCENARIO_NODES,
+        STATEMENT_ADD_SCENARIO_NODE,
+        STATEMENT_REMOVE_TIMELINE,
+        STATEMENT_ADD_TIMELINE,
+        STATEMENT_READ_SCENARIOS,
+        STATEMENT_READ_SCENARIO_NODES,
+        STATEMENT_READ_TIMELINE,
+        STATEMENT_DROP_HOURS,
+        STATEMENT_DROP_DAYS,
+        STATEMENT_DROP_SCENARIOS,
+        STATEMENT_DROP_SCENARIO_NODES,
+        STATEMENT_DROP_TIMELINE,
         _STATEMENT_MAX
 } Statement;
 
@@ -45,6 +58,7 @@ typedef struct Database {
         /* Of the last one committed, once it is open. */
         uint64_t generation, serial;
         int64_t hours_from, days_from; /* what is older is kept as days, and as months */
+        bool dropping;                 /* there may be more to drop */
 } Database;
 
 int database_init(Database *d, const char *folder);
@@ -61,8 +75,21 @@ int database_read_document(Database *d, const char *name, char **ret, size_t *re
 int database_set_aside_document(Database *d, const char *name, char **ret_where);
 /* *ret and what it points to belong to the arena. */
 int database_sums(Database *d, const StoreQuestion *q, Arena *arena, StoreSum **ret, size_t *ret_n);
+int database_scenarios(Database *d, uint64_t since_utc_ns, size_t max, Arena *arena, ScenarioCopy **ret, size_t *ret_n);
+
+/* Drops a part of what is older than that, and gives its pages back. 1: there is more to drop. */
+int database_drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits);
 
 /* ---- for the parts of it ---- */
+
+#define HOUR_S INT64_C(3600)
+#define DAY_S (24 * HOUR_S)
+
+/* When the hour or day began, or the month so many months later; in seconds since 1970, UTC. */
+static inline int64_t start_of(int64_t t, int64_t step) {
+        return t - t % step;
+}
+int64_t start_of_month(int64_t t, int months);
 
 /* What an SQLite result means; keeps the message, and closes the database if that is of use. */
 int database_error(Database *d, int rc, const char *what);
@@ -70,11 +97,20 @@ int database_prepare(Database *d, const char *sql, sqlite3_stmt **ret);
 /* Runs a statement that returns no rows, and resets it. */
 int database_run(Database *d, Statement s);
 int database_execute(Database *d, const char *sql);
+/* What a statement returns first, e.g. a PRAGMA. */
+int database_read_number(Database *d, const char *sql, int64_t *ret);
+
+/* A transaction: committed if r is 0, else undone, and r is returned. */
+int database_begin(Database *d);
+int database_end(Database *d, int r);
+/* In it. */
+int database_write_meta(Database *d, const char *key, uint64_t value);
+int database_write_scenario(Database *d, const ScenarioView *v);
 
 /* ---- database-schema.c ---- */
 
 #define LEDGER_APPLICATION 0x70746d6e /* "ptmn", see PRAGMA application_id */
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
 
 extern const char *const statement_texts[_STATEMENT_MAX];
 /* Makes what is missing, or brings it to this version. -EPROTO: it is newer; nothing was touched. */

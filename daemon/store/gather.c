@@ -35,6 +35,7 @@ void gather_done(Gather *g) {
         gather_clear(g);
         drop_groups(g);
         free(g->documents);
+        free(g->scenarios);
         *g = (Gather) {};
 }
 
@@ -45,7 +46,9 @@ void gather_clear(Gather *g) {
                 memset(g->index, 0, g->n_index * sizeof(uint32_t));
         for (size_t i = 0; i < g->n_documents; i++)
                 free_document(&g->documents[i]);
-        g->n_groups = g->n_names = g->n_documents = 0;
+        for (size_t i = 0; i < g->n_scenarios; i++)
+                free(g->scenarios[i]);
+        g->n_groups = g->n_names = g->n_documents = g->n_scenarios = 0;
         g->since_ns = g->calls = g->lost = g->serial = 0;
         g->urgent = false;
 }
@@ -176,7 +179,7 @@ void gather_call(Gather *g, const StoreCall *c) {
         add(&s->units, c->units);
 }
 
-/* ---- documents ---- */
+/* ---- what is replaced as a whole ---- */
 
 int gather_document(Gather *g, GatherDocument *d) {
         for (size_t i = 0; i < g->n_documents; i++)
@@ -190,5 +193,22 @@ int gather_document(Gather *g, GatherDocument *d) {
                 return -ENOMEM;
         g->documents = more;
         g->documents[g->n_documents++] = *d;
+        return 0;
+}
+
+int gather_scenario(Gather *g, ScenarioCopy *c) {
+        for (size_t i = 0; i < g->n_scenarios; i++)
+                if (streq(g->scenarios[i]->id, c->id)) {
+                        free(g->scenarios[i]);
+                        g->scenarios[i] = c;
+                        return 0;
+                }
+        if (g->n_scenarios == GATHER_SCENARIOS_MAX)
+                return -ENOBUFS;
+        ScenarioCopy **more = reallocarray(g->scenarios, g->n_scenarios + 1, sizeof(*more));
+        if (!more)
+                return -ENOMEM;
+        g->scenarios = more;
+        g->scenarios[g->n_scenarios++] = c;
         return 0;
 }

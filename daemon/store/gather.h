@@ -6,10 +6,14 @@
  */
 #pragma once
 
+#include "daemon/store/scenario-copy.h"
 #include "daemon/store/store.h"
 
 /* Kinds of calls in an hour that one generation holds; reached only when nothing can be written for long. */
 #define GATHER_GROUPS_MAX 131072
+
+/* And scenarios. */
+#define GATHER_SCENARIOS_MAX 1024
 
 /* What is added up. */
 typedef struct LedgerSums {
@@ -48,6 +52,8 @@ typedef struct Gather {
 
         GatherDocument *documents;
         size_t n_documents;
+        ScenarioCopy **scenarios;
+        size_t n_scenarios;
 } Gather;
 
 void gather_done(Gather *g);
@@ -57,6 +63,9 @@ void gather_clear(Gather *g);
 void gather_call(Gather *g, const StoreCall *call);
 /* -ENOMEM: nothing has changed. Takes name and text over. */
 int gather_document(Gather *g, GatherDocument *d);
+
+/* -ENOMEM, -ENOBUFS: nothing has changed. Takes it over. */
+int gather_scenario(Gather *g, ScenarioCopy *c);
 
 static inline const char *gather_names(const Gather *g, const GatherGroup *group) {
         return g->names + group->key;

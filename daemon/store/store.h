@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must survive a restart: the ledger (what every call cost), and documents by name (registrations, learned state).
- * A table of functions, so that another engine can hold it all without touching the rest.
+ * What must survive a restart: the ledger (what every call cost), scenarios with their timelines, and documents by name
+ * (registrations, learned state). A table of functions, so that another engine can hold it all without touching the rest.
  *
  * Writing never waits. What is put is copied into the generation that is gathering; a thread of the store's writes one
  * generation at a time, all or nothing, and then says so on a descriptor. Who must not answer before something is on the
@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/settings.h"
+#include "daemon/core/router.h"
 
 #define STORE_DOCUMENT_MAX (64u << 20) /* bytes */
 #define STORE_NAME_MAX 255             /* bytes, of any name in it */
@@ -79,6 +79,8 @@ typedef struct StoreQuestion {
 /* r < 0: there is no answer. sums (with everything they point to) are the callee's only during the call. In order of time. */
 typedef void (*StoreAnswer)(void *userdata, int r, const StoreSum *sums, size_t n);
 
+typedef void (*StoreScenarioVisit)(void *userdata, const ScenarioView *scenario);
+
 typedef struct StoreStatus {
         int error;               /* negative errno; 0: all is well. -EBUSY: another process holds the lock,
                                     -ETIMEDOUT: the disk does not answer, -EUCLEAN: it was damaged and could not be set
@@ -91,6 +93,12 @@ typedef struct StoreStatus {
         uint64_t size;           /* bytes on the disk */
 } StoreStatus;
 
+typedef struct StoreLimits {
+        uint64_t patience_ns;   /* a disk that has not answered for so long is trouble */
+        uint64_t keep_hours_ns; /* spend by the hour is kept for so long … */
+        uint64_t keep_days_ns;  /* … by the day, and scenarios that are over, for so long (but not less); by the month for ever */
+} StoreLimits;
+
 typedef struct StoreFunctions {
         /* ---- at the start, waiting for the disk (-ETIMEDOUT: not for ever); afterwards only the others ---- */
 
@@ -100,12 +108,17 @@ typedef struct StoreFunctions {
         int (*set_aside)(Store *s, const char *name, char **ret_where);
         /* Answers before it returns. */
         int (*sums)(Store *s, const StoreQuestion *q, StoreAnswer answer, void *userdata);
+        /* The scenarios that are live or were resolved since then, at most so many of the latest, in the order in which they
+         * began. impact.lasted_ns is up to the last update. */
+        int (*scenarios)(Store *s, uint64_t since_utc_ns, size_t max, StoreScenarioVisit visit, void *userdata);
 
         /* ---- at any time, never waiting; each returns the generation (> 0) in which it will be committed ---- */
 
         uint64_t (*put_call)(Store *s, const StoreCall *call);
         /* Replaces the whole document. text NULL: removes it. 0: no memory, and nothing was put. */
         uint64_t (*put_document)(Store *s, const char *name, const char *text, size_t n);
+        /* Replaces what there is of the scenario with that id, timeline and all. 0: no memory, and nothing was put. */
+        uint64_t (*put_scenario)(Store *s, const ScenarioView *scenario);
         /* Somebody waits for that generation: it is written as soon as may be, and not only with what else gathers. */
         void (*hurry)(Store *s, uint64_t generation);
         /* The newest generation that is committed: whatever was put up to there will be found after a crash. */
@@ -121,8 +134,7 @@ typedef struct StoreFunctions {
         /* The answer comes from dispatch, with all that was put before the question; -ECANCELED if the store ends first. */
         int (*ask)(Store *s, const StoreQuestion *q, StoreAnswer answer, void *userdata);
         void (*status)(Store *s, StoreStatus *ret);
-        /* Keep hours and days for so long; months are kept for ever. */
-        void (*set_retention)(Store *s, uint64_t hours_ns, uint64_t days_ns);
+        void (*set_limits)(Store *s, const StoreLimits *limits);
 
         /* Until that generation is committed; negative: there is trouble, or it takes too long. Only for who may wait. */
         int (*wait)(Store *s, uint64_t generation);
@@ -138,9 +150,8 @@ struct Store {
 /*
  * In an SQLite database, ledger.db in that folder (made when it is needed); see docs/ledger.md. Fails only for want of
  * memory or threads: whether the folder can be used is found out by the thread.
- * patience_ns: a disk that has not answered for so long is trouble.
  */
-int store_sqlite_new(Store **ret, const char *folder, uint64_t patience_ns);
+int store_sqlite_new(Store **ret, const char *folder, const StoreLimits *limits);
 
 static inline Store *store_free(Store *s) {
         if (s)

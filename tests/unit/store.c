@@ -7,10 +7,10 @@
 
 #include "basic/macro.h"
 
-#define PATIENCE_NS NSEC_PER_SEC
+const StoreLimits store_limits = { NSEC_PER_SEC, UINT64_MAX, UINT64_MAX };
 
 void store_open(Fixture *f) {
-        assert_int_equal(store_sqlite_new(&f->store, f->folder, PATIENCE_NS), 0);
+        assert_int_equal(store_sqlite_new(&f->store, f->folder, &store_limits), 0);
 }
 
 int store_set_up(void **state) {

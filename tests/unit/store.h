@@ -20,6 +20,7 @@ int store_tear_down(void **state);
 /* As after a restart: everything that was put is written first. */
 void store_reopen(Fixture *f);
 void store_open(Fixture *f);
+extern const StoreLimits store_limits;
 
 /* A call of a cent that went well, at that time, of maps/a; the tests change what matters to them. */
 StoreCall call_at(uint64_t utc_ns);

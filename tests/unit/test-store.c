@@ -3,8 +3,10 @@
 #include "tests/unit/store.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "basic/macro.h"
+#include "daemon/store/scenario-copy.h"
 
 #define HOUR NSEC_PER_HOUR
 #define DAY NSEC_PER_DAY
@@ -58,10 +60,266 @@ static void calls_add_up(void **state) {
         }
 }
 
+/* ---- questions ---- */
+
+typedef struct Answer {
+        bool answered;
+        int r;
+        size_t n;
+        StoreSum sums[64];
+        char names[64][64];
+} Answer;
+
+static void keep_answer(void *userdata, int r, const StoreSum *sums, size_t n) {
+        Answer *a = userdata;
+
+        assert_false(a->answered);
+        *a = (Answer) { .answered = true, .r = r, .n = n };
+        assert_true(n <= ELEMENTSOF(a->sums));
+        for (size_t i = 0; i < n; i++) {
+                const StoreSum *s = &sums[i];
+                a->sums[i] = *s;
+                snprintf(a->names[i], sizeof(a->names[i]), "%s|%s|%s|%s|%d", s->service ?: "", s->node ?: "", s->operation ?: "",
+                         s->provider ?: "", s->tier);
+        }
+}
+
+static bool is_answered(Fixture *f, void *userdata) {
+        return ((Answer *) userdata)->answered;
+}
+
+static void put(Fixture *f, const char *node, const char *operation, CostTier tier, uint64_t utc_ns, Money cost) {
+        StoreCall c = call_at(utc_ns);
+
+        c.node = node;
+        c.service = strncmp(node, "maps", 4) == 0 ? "maps" : "stripe";
+        c.provider = strncmp(node, "maps", 4) == 0 ? "here" : "stripe";
+        c.operation = operation;
+        c.tier = tier;
+        c.cost = cost;
+        f->store->functions->put_call(f->store, &c);
+}
+
+static void a_question_groups_as_it_says(void **state) {
+        static const struct {
+                unsigned by;
+                size_t n;
+                const char *first;
+                Money cost;
+        } cases[] = {
+                { 0, 1, "||||-1", 31 }, { STORE_BY_SERVICE, 2, "maps||||-1", 15 }, { STORE_BY_NODE, 3, "|maps/a|||-1", 11 },
+                { STORE_BY_OPERATION, 3, "||geocode||-1", 3 }, { STORE_BY_PROVIDER, 2, "|||here|-1", 15 },
+                { STORE_BY_TIER, 2, "||||0", 29 }, { STORE_BY_HOUR, 3, "||||-1", 3 }, { STORE_BY_DAY, 2, "||||-1", 15 },
+                { STORE_BY_MONTH, 2, "||||-1", 15 }, { STORE_BY_NODE | STORE_BY_OPERATION, 4, "|maps/a|geocode||-1", 3 },
+                { STORE_BY_SERVICE | STORE_BY_NODE | STORE_BY_PROVIDER | STORE_BY_TIER | STORE_BY_OPERATION | STORE_BY_HOUR, 5,
+                  "maps|maps/a|geocode|here|0", 1 },
+        };
+        Fixture *f = *state;
+        uint64_t next = NOW + 31 * DAY;
+
+        put(f, "maps/a", "geocode", TIER_NORMAL, NOW + 30 * DAY + 20 * HOUR, 1);
+        put(f, "maps/a", "geocode", TIER_ELEVATED, NOW + 30 * DAY + 20 * HOUR, 2);
+        put(f, "maps/a", "route", TIER_NORMAL, NOW + 30 * DAY + 23 * HOUR, 8);
+        put(f, "maps/b", "route", TIER_NORMAL, NOW + 30 * DAY + 23 * HOUR, 4);
+        put(f, "stripe/x", "", TIER_NORMAL, next, 16);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                StoreQuestion q = { NOW, NOW + 60 * DAY, cases[i].by, 64 };
+                Answer a = {};
+                size_t calls = 0;
+                Money cost = 0;
+
+                assert_int_equal(f->store->functions->ask(f->store, &q, keep_answer, &a), 0);
+                assert_false(a.answered);
+                wait_until(f, is_answered, &a);
+                assert_int_equal(a.r, 0);
+                assert_int_equal(a.n, cases[i].n);
+                assert_string_equal(a.names[0], cases[i].first);
+                assert_int_equal(a.sums[0].cost, cases[i].cost);
+                for (size_t k = 0; k < a.n; k++) {
+                        calls += a.sums[k].calls;
+                        cost += a.sums[k].cost;
+                        if (k > 0)
+                                assert_true(a.sums[k].start_utc_ns >= a.sums[k - 1].start_utc_ns);
+                }
+                assert_int_equal(calls, 5);
+                assert_int_equal(cost, 31);
+                if (cases[i].by & STORE_BY_HOUR)
+                        assert_int_equal(a.sums[0].start_utc_ns, NOW + 30 * DAY + 20 * HOUR);
+                if (cases[i].by & STORE_BY_DAY)
+                        assert_int_equal(a.sums[0].start_utc_ns, NOW + 30 * DAY);
+                if (cases[i].by & STORE_BY_MONTH)
+                        assert_int_equal(a.sums[1].start_utc_ns, next);
+        }
+}
+
+static void a_question_knows_its_limit(void **state) {
+        Fixture *f = *state;
+
+        put(f, "maps/a", "", TIER_NORMAL, NOW, 1);
+        put(f, "maps/b", "", TIER_NORMAL, NOW, 1);
+        for (size_t max = 1; max <= 2; max++) {
+                StoreQuestion q = { 0, UINT64_MAX, STORE_BY_NODE, max };
+                Answer a = {};
+                assert_int_equal(f->store->functions->ask(f->store, &q, keep_answer, &a), 0);
+                wait_until(f, is_answered, &a);
+                assert_int_equal(a.r, max == 1 ? -E2BIG : 0);
+        }
+}
+
+/* Any stretch of hours comes out as the plain sum of what was put in them. */
+static void any_stretch_of_time_adds_up(void **state) {
+        enum { HOURS = 24 * 100 };
+        static Money spent[HOURS];
+        Fixture *f = *state;
+        unsigned seed = 7;
+
+        for (size_t i = 0; i < HOURS; i++) {
+                spent[i] = (Money) (rand_r(&seed) % 1000);
+                put(f, "maps/a", "", TIER_NORMAL, NOW + i * HOUR + (uint64_t) rand_r(&seed) % 3600 * NSEC_PER_SEC, spent[i]);
+        }
+        store_reopen(f);
+        for (int i = 0; i < 200; i++) {
+                size_t from = (size_t) rand_r(&seed) % HOURS, to = from + (size_t) rand_r(&seed) % (HOURS - from + 1);
+                Money sum = 0;
+                for (size_t k = from; k < to; k++)
+                        sum += spent[k];
+                assert_int_equal(sum_between(f, NOW + from * HOUR, NOW + to * HOUR).cost, sum);
+                if (to > from)
+                        assert_int_equal(sum_between(f, NOW + from * HOUR + 1, NOW + to * HOUR - 1).cost, sum);
+        }
+}
+
+static void a_sum_stops_at_its_limit(void **state) {
+        Fixture *f = *state;
+
+        for (int i = 0; i < 4; i++) {
+                put(f, "maps/a", i & 1 ? "a" : "b", TIER_NORMAL, NOW, INT64_MAX - 5);
+                store_reopen(f);
+        }
+        assert_int_equal(sum_between(f, NOW, NOW + 1).cost, INT64_MAX);
+        assert_int_equal(sum_between(f, NOW, NOW + 1).calls, 4);
+}
+
+/* ---- scenarios ---- */
+
+typedef struct Seen {
+        size_t n;
+        char ids[8][32];
+        ScenarioCopy last;
+} Seen;
+
+static void see(void *userdata, const ScenarioView *v) {
+        Seen *seen = userdata;
+
+        strcpy(seen->ids[seen->n++], v->id);
+        scenario_copy(&seen->last, v);
+}
+
+static void a_scenario_comes_back_as_it_was(void **state) {
+        Fixture *f = *state;
+        TimelineEntry timeline[] = {
+                { NOW, "error_detection", "it's \"bad\"" }, { NOW + NSEC_PER_SEC, "routing_decision", "elsewhere" },
+        };
+        ScenarioView v = {
+                .id = "s-1", .type = NETWORK_ISSUES, .service_name = "maps", .nodes = { "maps/b", "maps/a" }, .n_nodes = 2,
+                .severity = SEVERITY_HIGH, .state = SCENARIO_ACTIVE, .optimization_strategy = AVAILABILITY_FIRST, .declared = true,
+                .started_utc_ns = NOW, .updated_utc_ns = NOW + 60 * NSEC_PER_SEC, .reason = "the uplink",
+                .impact = { 3, 4, 5000, -6, 0 }, .timeline = timeline, .n_timeline = 1,
+        };
+        Seen seen = {};
+
+        const StoreFunctions *s = f->store->functions;
+        assert_true(s->put_scenario(f->store, &v) > 0);
+        v.n_timeline = 2;
+        v.state = SCENARIO_ESCALATED;
+        s->put_scenario(f->store, &v);
+        store_reopen(f);
+        assert_int_equal(s->scenarios(f->store, NOW + DAY, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 1);
+        const ScenarioView *w = &seen.last.view;
+        assert_string_equal(w->id, "s-1");
+        assert_string_equal(w->service_name, "maps");
+        assert_string_equal(w->reason, "the uplink");
+        assert_int_equal(w->type, NETWORK_ISSUES);
+        assert_int_equal(w->severity, SEVERITY_HIGH);
+        assert_int_equal(w->state, SCENARIO_ESCALATED);
+        assert_int_equal(w->optimization_strategy, AVAILABILITY_FIRST);
+        assert_true(w->declared);
+        assert_int_equal(w->started_utc_ns, NOW);
+        assert_int_equal(w->resolved_utc_ns, 0);
+        assert_int_equal(w->impact.lasted_ns, 60 * NSEC_PER_SEC);
+        assert_int_equal(w->impact.failed_calls, 3);
+        assert_int_equal(w->impact.extra_cost, -6);
+        assert_int_equal(w->n_nodes, 2);
+        assert_string_equal(w->nodes[0], "maps/b");
+        assert_int_equal(w->n_timeline, 2);
+        assert_string_equal(w->timeline[0].message, "it's \"bad\"");
+        assert_string_equal(w->timeline[1].step, "routing_decision");
+        assert_int_equal(w->timeline[1].at_utc_ns, NOW + NSEC_PER_SEC);
+
+        v.resolved_utc_ns = NOW + HOUR;
+        v.state = SCENARIO_RESOLVED;
+        v.service_name = NULL;
+        s->put_scenario(f->store, &v);
+        for (int i = 2; i < 6; i++) {
+                char id[8] = { 's', '-', (char) ('0' + i) };
+                v.id = id;
+                v.started_utc_ns += HOUR;
+                v.resolved_utc_ns += HOUR;
+                s->put_scenario(f->store, &v);
+        }
+        store_reopen(f);
+        seen.n = 0;
+        assert_int_equal(s->scenarios(f->store, NOW + DAY, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 0);
+        assert_int_equal(s->scenarios(f->store, NOW + 3 * HOUR, 2, see, &seen), 0);
+        assert_int_equal(seen.n, 2);
+        assert_string_equal(seen.ids[0], "s-4");
+        assert_string_equal(seen.ids[1], "s-5");
+        assert_null(seen.last.view.service_name);
+        assert_int_equal(seen.last.view.resolved_utc_ns, NOW + 5 * HOUR);
+}
+
+/* ---- retention ---- */
+
+static bool hours_are_gone(Fixture *f, void *userdata) {
+        StoreQuestion q = { 0, UINT64_MAX, STORE_BY_HOUR, *(size_t *) userdata };
+        Answer a = {};
+
+        assert_int_equal(f->store->functions->ask(f->store, &q, keep_answer, &a), 0);
+        wait_until(f, is_answered, &a);
+        return a.r == 0;
+}
+
+static void what_is_old_becomes_days_and_months(void **state) {
+        Fixture *f = *state;
+        uint64_t now = (uint64_t) time(NULL) * NSEC_PER_SEC, start = now - now % DAY - 100 * DAY;
+        size_t few = 60;
+
+        for (uint64_t t = start; t <= now; t += 6 * HOUR)
+                put(f, "maps/a", "", TIER_NORMAL, t, 1);
+        Money all = (Money) ((now - start) / (6 * HOUR)) + 1;
+        store_reopen(f);
+        f->store->functions->set_limits(f->store, &(StoreLimits) { NSEC_PER_SEC, 10 * DAY, 50 * DAY });
+        wait_until(f, hours_are_gone, &few);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(sum_between(f, 0, UINT64_MAX).cost, all);
+                /* What is not known by the hour is told by the day, and beyond that by the month, as a whole. */
+                assert_int_equal(sum_between(f, now - now % DAY - 20 * DAY + HOUR, now - now % DAY - 20 * DAY + 2 * HOUR).cost, 4);
+                assert_int_equal(sum_between(f, now - now % DAY - 5 * DAY, now - now % DAY - 5 * DAY + 2 * HOUR).cost, 1);
+                assert_true(sum_between(f, start + DAY, start + DAY + HOUR).cost >= 28);
+                store_reopen(f);
+                f->store->functions->set_limits(f->store, &(StoreLimits) { NSEC_PER_SEC, 1000 * DAY, 1000 * DAY });
+        }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(a_document_survives, store_set_up, store_tear_down),
-                cmocka_unit_test_setup_teardown(calls_add_up, store_set_up, store_tear_down),
+                TEST(a_document_survives), TEST(calls_add_up), TEST(a_question_groups_as_it_says), TEST(a_question_knows_its_limit),
+                TEST(any_stretch_of_time_adds_up), TEST(a_sum_stops_at_its_limit), TEST(a_scenario_comes_back_as_it_was),
+                TEST(what_is_old_becomes_days_and_months),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
