@@ -358,7 +358,7 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec _unused_, void
 }
 
 static int exit_when_settled(Manager *m) {
-        return varlink_server_is_settled(m->varlink) && bus_is_settled(m->bus) ? sd_event_exit(m->event, 0) : 0;
+        return api_is_settled(m->api) && varlink_server_is_settled(m->varlink) && bus_is_settled(m->bus) ? sd_event_exit(m->event, 0) : 0;
 }
 
 /* After every turn of the event loop. */

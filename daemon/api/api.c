@@ -21,6 +21,7 @@ int api_new(Api **ret, Router *router, Providers *providers, const DaemonSetting
                 api_free(api);
                 return r;
         }
+        registrar_init(&api->registrar, api);
         events_listen(api->events, 0, NULL, NULL);
         api_audit_configure(api);
         *ret = api;
@@ -30,6 +31,7 @@ int api_new(Api **ret, Router *router, Providers *providers, const DaemonSetting
 Api *api_free(Api *api) {
         if (!api)
                 return NULL;
+        registrar_done(&api->registrar);
         api_audit_done(api);
         probes_free(api->probes);
         events_free(api->events);
@@ -52,6 +54,17 @@ void api_carry_on_events(Api *api, uint64_t serial) {
 
 Router *api_router(Api *api) {
         return api->router;
+}
+
+bool api_is_settled(const Api *api) {
+        return !api->registrar.first;
+}
+
+uint64_t api_now_ns(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_BOOTTIME, &ts);
+        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
 }
 
 uint64_t api_utc_ns(const Api *api _unused_) {
@@ -154,10 +167,13 @@ bool api_admit(ApiCall *call) {
 void api_serve(ApiCall *call, const void *in) {
         call->in = in;
         int r = call->method->handler(call, in);
-        if (r < 0) {
-                log_error_errno(r, "%s failed", call->method->name);
-                api_fail(call, ERROR_BUSY, .reason = strerror(-r));
-        }
+        if (r < 0)
+                api_fail_unforeseen(call, r);
+}
+
+void api_fail_unforeseen(ApiCall *call, int error) {
+        log_error_errno(error, "%s failed", call->method->name);
+        api_fail(call, ERROR_BUSY, .reason = strerror(-error));
 }
 
 int api_reply(ApiCall *call, const void *out) {

@@ -193,6 +193,8 @@ struct ApiHolder {
 };
 void api_add_holder(Api *api, ApiHolder *holder);
 void api_remove_holder(Api *api, ApiHolder *holder);
+/* Whether nothing is under way that a disk has to finish, but for replies that transports hold. */
+bool api_is_settled(const Api *api);
 /* A disk has got on, or is in trouble. */
 void api_release(Api *api);
 

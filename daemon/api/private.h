@@ -12,6 +12,17 @@
 #include "daemon/api/probes.h"
 #include "daemon/api/types.h"
 
+/* Changes of registrations that wait for the disk; the first one is under way. */
+typedef struct RegistrationChange RegistrationChange;
+typedef struct Registrar {
+        ApiHolder holder;
+        RegistrationChange *first, *last;
+} Registrar;
+
+void registrar_init(Registrar *g, Api *api);
+/* Whatever waits is told that it will not be. */
+void registrar_done(Registrar *g);
+
 struct Api {
         Router *router;
         Providers *providers;
@@ -24,6 +35,7 @@ struct Api {
         AuditTrail trail;
         Persistence persistence;
         ApiHolder *holders;
+        Registrar registrar;
 
         uint64_t started_ns, started_utc_ns;
         uint64_t rate_limited;         /* requests refused by a user's bucket */
@@ -98,6 +110,11 @@ typedef struct ApiChanges {
 
 extern const Structure change_structure; /* ApiChange */
 void api_collect_change(void *userdata, const char *path, const char *before, const char *after);
+
+/* The clock of the API. */
+uint64_t api_now_ns(void);
+/* Answers what nobody foresaw. */
+void api_fail_unforeseen(ApiCall *call, int error);
 
 /* The wall clock now. */
 uint64_t api_utc_ns(const Api *api);

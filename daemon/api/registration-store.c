@@ -85,7 +85,7 @@ int registrations_load(Registrations *r, Store *store, char **ret_trouble) {
         return k;
 }
 
-int registrations_save(const Registrations *r, Store *store) {
+int registrations_put(const Registrations *r, Store *store, uint64_t *ret_generation) {
         size_t n = registrations_n(r);
         _cleanup_free_ ApiDistribution *distributions = calloc(n + 1, sizeof(ApiDistribution));
         _cleanup_free_ Entry *entries = calloc(n + 1, sizeof(Entry));
@@ -107,5 +107,8 @@ int registrations_save(const Registrations *r, Store *store) {
         json_write_literal(&w, "\n");
         uint64_t generation = w.failed ? 0 : store->functions->put_document(store, DOCUMENT, w.data, w.size);
         json_writer_done(&w);
-        return generation ? store->functions->wait(store, generation) : -ENOMEM;
+        if (generation == 0)
+                return -ENOMEM;
+        *ret_generation = generation;
+        return 0;
 }

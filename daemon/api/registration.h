@@ -19,5 +19,5 @@ extern const Structure allocation_structure;   /* ServiceSettings, of which it s
  * Negative: what is there could not be read, and must not be written over.
  */
 int registrations_load(Registrations *r, Store *store, char **ret_trouble);
-/* Waits for the disk, though not for ever. */
-int registrations_save(const Registrations *r, Store *store);
+/* Puts them into the store; they are on the disk when that generation is committed. */
+int registrations_put(const Registrations *r, Store *store, uint64_t *ret_generation);
