@@ -2,7 +2,6 @@
 """How each error scenario comes about, by what callers report, so that documents and tests can look at it."""
 
 import os
-import shutil
 import time
 
 from .parts import SOURCE, libconfig_file
@@ -10,18 +9,17 @@ from .process import wait_for
 from .varlink import VarlinkError
 
 
-def configuration(directory, **audit):
+def configuration(directory):
     """The shipped configuration without probes, so that only what is reported counts, and with everybody an admin."""
     def service(**more):
         return {"load_balancing": {"health_check_interval": 0}} | more
 
-    os.makedirs(os.path.join(directory, "conf.d"))
     path = os.path.join(directory, "pointsman.conf")
-    shutil.copy(os.path.join(SOURCE, "etc", "pointsman.conf"), path)
-    with open(os.path.join(directory, "conf.d", "here.conf"), "w", encoding="utf-8") as f:
-        f.write(libconfig_file({
-            "services": {"stripe": service(), "samsara": service(), "maps": service(nodes={"here": {"latency_limit_ms": 200}})},
-            "access": {"operator": ["*"], "admin": ["*"]}, **audit}))
+    with open(os.path.join(SOURCE, "etc", "pointsman.conf"), encoding="utf-8") as shipped:
+        write(path, shipped.read())
+    write(os.path.join(directory, "conf.d", "here.conf"), libconfig_file({
+        "services": {"stripe": service(), "samsara": service(), "maps": service(nodes={"here": {"latency_limit_ms": 200}})},
+        "access": {"operator": ["*"], "admin": ["*"]}}))
     return path
 
 
@@ -101,13 +99,24 @@ SITUATIONS = {f.__name__.upper(): f for f in (
 
 # ---- the daemon's own troubles: what has to be done before it starts, and after ----
 
+def write(path, text=""):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 def make_audit_unwritable(state_dir):
     """A file where a folder should be stops root as well."""
-    os.makedirs(state_dir)
-    with open(os.path.join(state_dir, "audit"), "w", encoding="utf-8"):
-        pass
+    write(os.path.join(state_dir, "audit"))
+
+
+def make_ledger_unwritable(state_dir):
+    os.makedirs(os.path.join(state_dir, "ledger.db"))
+
+
+def damage_ledger(state_dir):
+    write(os.path.join(state_dir, "ledger.db"), "this is no database\n" * 1000)
 
 
 def break_configuration(path):
-    with open(os.path.join(os.path.dirname(path), "conf.d", "mistake.conf"), "w", encoding="utf-8") as f:
-        f.write('services = { maps = { strategy = "FAST"; }; };\n')
+    write(os.path.join(os.path.dirname(path), "conf.d", "mistake.conf"), 'services = { maps = { strategy = "FAST"; }; };\n')

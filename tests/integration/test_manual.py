@@ -43,6 +43,13 @@ def test_every_field_has_words_and_the_other_way_round(build_dir, run_dir):
     assert "words without a field: Node.wealthScore" in done.stderr
 
 
+def test_the_checks_of_health_are_named(daemon):
+    d = daemon({"services": {}})
+    with d.client() as c:
+        names = ", ".join(check["name"] for check in c.call("GetHealth")["checks"])
+    assert f"GetHealth>checks.name\tWhat was looked at: {names}.\n" in read("org.pointsman.routing.words")
+
+
 def options_of_page(text):
     """Every option that heads an entry of a list: ".It Fl Fl config Ar FILE", ".It Fl j , Fl Fl json"."""
     found = set()

@@ -10,8 +10,9 @@ from harness import documents, parts, process, situations
 from harness.varlink import Client
 
 RUNBOOK = os.path.join(parts.SOURCE, "docs", "runbook.md")
-TROUBLES = ("The prober is gone", "The audit log cannot be written", "A configuration is refused", "The daemon does not answer",
-            "A plugin is not loaded")
+TROUBLES = ("The prober is gone", "The daemon does not answer")
+BEFORE = {"The audit log cannot be written": situations.make_audit_unwritable, "The ledger cannot be written": situations.make_ledger_unwritable,
+          "The ledger was damaged": situations.damage_ledger}  # what is done to the state folder before the daemon starts
 GENERAL = ("Where to look",)  # run by test_docs.py's instance, with all faces
 
 
@@ -35,11 +36,10 @@ def table(heading):
 def place(build_dir, run_dir, started):
     """place(heading) → run(script), beside a daemon that is in that situation."""
     def make(heading):
-        os.mkdir(os.path.join(run_dir, "etc"))
         config = situations.configuration(os.path.join(run_dir, "etc"))
         state = os.path.join(run_dir, "state")
-        if heading == "The audit log cannot be written":
-            situations.make_audit_unwritable(state)
+        if heading in BEFORE:
+            BEFORE[heading](state)
         daemon = started(parts.Daemon(build_dir, run_dir, config, state_dir=state)).wait_ready()
         client = Client(daemon.socket)
         if heading.partition(":")[0] in situations.SITUATIONS:
@@ -48,8 +48,8 @@ def place(build_dir, run_dir, started):
             prober = parts.Prober(build_dir, run_dir, daemon.socket).wait_ready().wait_following()
             prober.stop()
             process.wait_for(lambda: client.call("GetSystemStatus")["status"]["probers"] == 0, "the daemon notices")
-        elif heading == "The audit log cannot be written":
-            process.wait_for(lambda: client.call("GetHealth")["status"] == "degraded", "the daemon notices")
+        elif heading in BEFORE:
+            process.wait_for(lambda: client.call("GetSystemStatus")["status"]["eventSerial"] > 0, "the daemon notices")
         elif heading == "A configuration is refused":
             situations.break_configuration(config)
         else:
@@ -76,7 +76,6 @@ def test_every_scenario_has_a_section():
 
 @pytest.mark.parametrize("scenario", situations.SITUATIONS)
 def test_situations_are_what_they_are_called(build_dir, run_dir, started, scenario):
-    os.mkdir(os.path.join(run_dir, "etc"))
     daemon = started(parts.Daemon(build_dir, run_dir, situations.configuration(os.path.join(run_dir, "etc")))).wait_ready()
     with Client(daemon.socket) as c:
         caller = situations.Caller(c)
