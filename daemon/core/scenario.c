@@ -46,12 +46,12 @@ static void tell(Router *r, const Scenario *s, EventType type, ScenarioState fro
         e->to = enum_to_string(&scenario_state_names, (int) s->state);
         e->scenario = s->id;
         e->cost = s->impact.revenue_at_risk;
-        snprintf(e->message, sizeof(e->message), "%s%s%s %s: %.55s", s->service_name, s->service_name[0] ? ": " : "",
-                 enum_to_string(&scenario_type_names, (int) s->type),
-                 type == EVENT_SCENARIO_OPENED     ? "opened"
-                 : type == EVENT_SCENARIO_RESOLVED ? "resolved"
-                                                   : "escalated",
-                 s->reason);
+        int k = snprintf(e->message, sizeof(e->message), "%s%s%s %s: ", s->service_name, s->service_name[0] ? ": " : "",
+                         enum_to_string(&scenario_type_names, (int) s->type),
+                         type == EVENT_SCENARIO_OPENED     ? "opened"
+                         : type == EVENT_SCENARIO_RESOLVED ? "resolved"
+                                                           : "escalated");
+        snprintf(e->message + k, sizeof(e->message) - (size_t) k, "%s", s->reason); /* as much as there is room for */
 }
 
 static Scenario *find_live(Router *r, ScenarioType type, const Service *service) {

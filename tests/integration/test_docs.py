@@ -75,6 +75,15 @@ def test_each_file_that_a_page_names_is_installed():
                 assert os.path.exists(os.path.join(SOURCE, "docs", name)), f"{short(p)} names {name}"
 
 
+def test_objects_of_the_mib_exist():
+    with open(os.path.join(SOURCE, "mibs", "POINTSMAN-MIB.txt"), encoding="utf-8") as f:
+        mib = set(re.findall(r"\w+", f.read()))
+    for p in documents.documents():
+        with open(p, encoding="utf-8") as f:
+            named = set(re.findall(r"\b(?:pm[A-Z]|pointsmanS)\w+", f.read()))
+        assert named <= mib, f"{short(p)}: {sorted(named - mib)}"
+
+
 def test_commands_of_dev(run_dir):
     """./dev is what runs this, so its commands are looked up, not run; .ci/run and test_show.py run them."""
     done = subprocess.run([os.path.join(SOURCE, "dev"), "help"], capture_output=True, text=True, timeout=10, check=True, cwd=run_dir)

@@ -65,6 +65,17 @@ def test_each_option_stands_in_help_and_in_the_page(build_dir, program, page):
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout)) == options_of_page(read(page))
 
 
+@pytest.mark.parametrize("page, folders", [("pointsmand.8", ("daemon", "basic")), ("pointsman-prober.8", ("prober", "lib", "basic")),
+                                           ("pointsman-snmp.8", ("snmp", "lib", "basic")), ("pointsmanctl.1", ("ctl", "lib"))])
+def test_each_variable_of_the_environment(page, folders):
+    for folder in folders:
+        for path, _, names in os.walk(os.path.join(parts.SOURCE, folder)):
+            for name in (n for n in names if n.endswith(".c")):
+                with open(os.path.join(path, name), encoding="utf-8") as f:
+                    for variable in re.findall(r'getenv\("(\w+)"\)', f.read()):
+                        assert re.search(rf"^\.It Ev .*\b{variable}\b", read(page), re.M), f"{page} lacks {variable} ({folder}/{name})"
+
+
 def test_each_command_and_option_of_pointsmanctl(build_dir):
     def ask(*arguments):
         return subprocess.run([parts.program(build_dir, "ctl/pointsmanctl"), *arguments], capture_output=True, text=True, timeout=30,
