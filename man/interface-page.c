@@ -251,7 +251,10 @@ static void put_method(Page *p, const Methods *methods, const ApiMethod *m) {
 
         printf(".Ss %s\n", m->name);
         put_text(m->doc);
-        printf("Role: %s.\n.Pp\n", enum_to_string(&role_names, (int) m->role));
+        printf("Role: %s.\n", enum_to_string(&role_names, (int) m->role));
+        if (m->durable)
+                printf("The reply comes when what was done is on the disk.\n");
+        printf(".Pp\n");
         put_signature(methods, m->name);
         if (m->in->fields[0].name) {
                 printf(".Pp\nParameters:\n");

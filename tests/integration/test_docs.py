@@ -220,6 +220,20 @@ def test_traces(build_dir, run_dir):
         assert done.returncode == 0, f"{block}: {done.stderr}"
 
 
+def test_c_that_includes_our_headers_compiles(run_dir):
+    """A whole source as it is; the body of a function in one, beside what it takes for granted."""
+    given = "extern int http_status;\nextern const char *body;\nextern double latency_ms;\nint get(const char *url);\nvoid f(void);\n"
+    blocks = [b for p in documents.documents() for b in documents.blocks_of(p) if b.kind == "c" and "#include <pointsman/" in b.text]
+    assert blocks
+    for block in blocks:
+        lines = block.text.splitlines()
+        source = block.text if "static" in block.text else "\n".join(
+            [line for line in lines if line.startswith("#")] + [given, "void f(void) {"] + [line for line in lines if line[:1] != "#"] + ["}"])
+        done = subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", os.path.join(SOURCE, "include"),
+                               "-x", "c", "-"], input=source, capture_output=True, text=True, timeout=30, check=False, cwd=run_dir)
+        assert done.returncode == 0, f"{block}: {done.stderr}"
+
+
 def test_changes_apply():
     """A document that shows a change of the sources shows one that can be made."""
     for block in (b for p in documents.documents() for b in documents.blocks_of(p) if b.kind == "diff"):

@@ -43,6 +43,20 @@ def test_every_field_has_words_and_the_other_way_round(build_dir, run_dir):
     assert "words without a field: Node.wealthScore" in done.stderr
 
 
+def test_roles_stand_in_the_table(daemon):
+    """docs/api.md has every method, with its role."""
+    with daemon({"services": {}}).client() as c:
+        text = c.call("org.varlink.service.GetInterfaceDescription", interface="org.pointsman.routing")["description"]
+    roles = {name: role for role, name in re.findall(r"Role: (\w+)\.\nmethod (\w+)", text)}
+    with open(os.path.join(parts.SOURCE, "docs", "api.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| (\w*) ?\| ([\w, ]+) \|", f.read().split("## The methods")[1].split("###")[0], re.M)
+    told, role = {}, ""
+    for named, methods in rows[1:]:
+        role = named or role
+        told |= {m: role for m in methods.split(", ")}
+    assert told == roles
+
+
 def test_the_checks_of_health_are_named(daemon):
     d = daemon({"services": {}})
     with d.client() as c:
