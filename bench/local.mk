@@ -37,3 +37,6 @@ bench_pointsman_sim_CPPFLAGS = $(AM_CPPFLAGS) -DTRACE_DIR='"$(abs_top_srcdir)/be
 bench_pointsman_sim_LDADD = bench/libsim.la
 EXTRA_DIST += bench/sim/traces
 EXTRA_DIST += bench/bench-probes
+noinst_PROGRAMS += bench/caller
+bench_caller_SOURCES = bench/caller.c bench/common.c bench/common.h
+bench_caller_CPPFLAGS = $(bench_bench_socket_CPPFLAGS)
