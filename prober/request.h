@@ -19,5 +19,8 @@ int request_new(const Probe *p, const char *secret, Request **ret, const char **
 Request *request_free(Request *r);
 DEFINE_CLEANUP(Request *, request_free);
 
+/* The hosts that a credential may go to without TLS, as libcurl writes a list of hosts. */
+#define LOOPBACK_HOSTS "localhost,127.0.0.0/8,::1"
+
 /* Whether anything in it asks for a credential. */
 bool probe_wants_credential(const Probe *p);

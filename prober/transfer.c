@@ -183,6 +183,13 @@ static void measure(CURL *easy, TransferResult *r) {
         r->total_ns = cumulative_ns(easy, CURLINFO_TOTAL_TIME_T);
 }
 
+/* A proxy that answered, but makes no tunnel: the vendor was not reached. */
+static bool tunnel_refused(CURL *easy) {
+        long status = 0;
+
+        return !curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status) && status >= 300;
+}
+
 /* When the vendor's own certificate, the first of the chain, ends. */
 static void read_expiry(CURL *easy, TransferResult *r) {
         static const char prefix[] = "Expire date:";
@@ -231,7 +238,7 @@ static void on_done(void *userdata, CURLcode code) {
                 r.body = t->body ?: "";
                 r.body_truncated = t->body_read > t->body_size;
         } else {
-                r.error = transfer_error_name(code, r.first_byte_ns != NSEC_INFINITY);
+                r.error = tunnel_refused(t->curl.easy) ? "connect" : transfer_error_name(code, r.first_byte_ns != NSEC_INFINITY);
                 r.detail = *t->detail ? t->detail : curl_easy_strerror(code);
         }
         t->done(t->userdata, &r);
@@ -282,7 +289,7 @@ static CURLcode set_manners(Transfer *t, const TransferSettings *s) {
                 { CURLOPT_PROTOCOLS_STR, "http,https" },
                 { CURLOPT_USERAGENT, s->user_agent },
                 { CURLOPT_PROXY, s->proxy ?: "" },
-                { CURLOPT_NOPROXY, "" },
+                { CURLOPT_NOPROXY, LOOPBACK_HOSTS }, /* may get a secret in clear text, which is for this host alone */
                 { CURLOPT_CAINFO, s->ca_file },
         };
         CURLcode k = CURLE_OK;

@@ -4,7 +4,9 @@
 import http.server
 import json
 import os
+import select
 import socket
+import socketserver
 import threading
 import time
 
@@ -108,6 +110,73 @@ def test_proxies_only_by_setting(daemon, prober, standins, run_dir):
         prober(other.path, "--proxy", standins.urls["google"], name="proxied")
         other.probe("http://nowhere.invalid/path")
         assert standins.requests("google")[-1]["target"] == "http://nowhere.invalid/path"
+
+
+class Tunnels(socketserver.ThreadingTCPServer):
+    """A proxy for CONNECT. status: what it answers; what goes through is kept."""
+
+    daemon_threads, block_on_close = True, False
+
+    def __init__(self, status=200):
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.status, self.targets, self.seen = status, [], b""
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=[0.05]).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class Tunnel(socketserver.BaseRequestHandler):
+    def handle(self):
+        target = self.request.recv(4096).split()[1].decode()
+        self.server.targets.append(target)
+        self.request.sendall(b"HTTP/1.1 %d Said so\r\nX-Proxy: mine\r\n\r\n" % self.server.status)
+        if self.server.status != 200:
+            return
+        with socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1]))) as there:
+            while True:
+                for s in select.select([self.request, there], [], [])[0]:
+                    data = s.recv(65536)
+                    if not data:
+                        return
+                    self.server.seen += data
+                    (there if s is self.request else self.request).sendall(data)
+
+
+def test_tls_through_a_proxy(run_dir, daemon, prober, started, credentials_dir):
+    put_credential(credentials_dir, "key", SECRET)
+    standins = started(parts.Standins(run_dir, "--tls", "--http2")).wait_ready()
+    # A name that only the proxy need find; the certificate is for localhost, though.
+    url = standins.urls["here"].replace("127.0.0.1", "elsewhere.invalid") + "/v8/health"
+    with Tunnels() as proxy:
+        prober(daemon.path, "--ca-file", standins.ca_file, "--proxy", proxy.url, "--credentials-dir", credentials_dir)
+        assert daemon.probe(url)["error"] == "tls"
+        assert proxy.targets and proxy.targets[0].startswith("elsewhere.invalid:")
+        standins.fault("here", "certificate", kind="wrong_name")  # that one is for elsewhere.example
+        report = daemon.probe(url.replace(".invalid", ".example"), headers={"Authorization": "Bearer {credential}"}, credential="key")
+        assert report["httpStatus"] == 200 and report["tlsMs"] > 0 and "X-Proxy" not in report["headers"]
+        assert SECRET.encode() not in proxy.seen
+    with Tunnels(status=403) as proxy, FakeDaemon(run_dir + "/other.sock") as other:
+        prober(other.path, "--ca-file", standins.ca_file, "--proxy", proxy.url, name="refused")
+        report = other.probe(url)
+        assert report["error"] == "connect" and "httpStatus" not in report
+
+
+def test_this_host_is_not_asked_by_a_proxy(daemon, prober, standins, credentials_dir):
+    """Nor is it told a credential that is meant for this host and therefore goes out in clear text."""
+    put_credential(credentials_dir, "key", SECRET)
+    with Tunnels(status=500) as proxy:
+        prober(daemon.path, "--proxy", proxy.url, "--credentials-dir", credentials_dir)
+        for host in ("127.0.0.1", "127.1.2.3", "localhost", "[::1]"):
+            url = standins.urls["here"].replace("127.0.0.1", host)
+            report = daemon.probe(url + "/v8/routes?apiKey={credential}", credential="key")
+            assert report.get("httpStatus") == 200 or report.get("error") == "connect", "the stand-ins listen at 127.0.0.1 alone"
+        assert proxy.targets == []
 
 
 def test_limits(daemon, prober, standins):

@@ -191,3 +191,9 @@ def test_no_core_dump(build_dir, run_dir):
             assert not dumps_core(p)
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def test_the_unit_keeps_its_memory_off_the_disks(build_dir):
+    with open(os.path.join(build_dir, "systemd", "pointsman-prober.service"), encoding="utf-8") as f:
+        settings = dict(line.split("=", 1) for line in f.read().splitlines() if "=" in line and not line.startswith("#"))
+    assert settings["LimitCORE"] == "0" and settings["MemorySwapMax"] == "0" and settings["KeyringMode"] == "private"
