@@ -28,6 +28,8 @@
 struct Agent {
         char *agentx;
         Feed *feed;
+        Indexes *indexes;
+        uint64_t save_ns; /* indexes cannot be saved, and are tried again then; 0: they can */
         Tables *tables;
         Notifier *notifier;
         int signals;
@@ -132,12 +134,12 @@ static int start(Agent *a, const char *socket) {
         return 0;
 }
 
-int agent_new(Agent **ret, const char *agentx, const char *socket, Feed *feed) {
+int agent_new(Agent **ret, const char *agentx, const char *socket, Feed *feed, Indexes *indexes) {
         Agent *a = calloc(1, sizeof(Agent));
 
         if (!a)
                 return log_oom();
-        *a = (Agent) { .agentx = strdup(agentx), .feed = feed, .signals = -1 };
+        *a = (Agent) { .agentx = strdup(agentx), .feed = feed, .indexes = indexes, .signals = -1 };
         int k = a->agentx ? start(a, socket) : log_oom();
         if (k < 0) {
                 agent_free(a);
@@ -168,6 +170,21 @@ Agent *agent_free(Agent *a) {
 }
 
 /* ---- the loop ---- */
+
+/* After the answers have gone out: nobody waits for the disk. */
+static void save_indexes(Agent *a) {
+        uint64_t now_ns = feed_clock_ns();
+
+        if (now_ns < a->save_ns)
+                return;
+        int k = indexes_save(a->indexes);
+        if (k < 0 && a->save_ns == 0)
+                log_warning("Cannot save the indexes of the rows, trying again every minute: %s", strerror(-k));
+        if (k > 0 && a->save_ns > 0)
+                log_info("The indexes of the rows can be saved again");
+        if (k != 0)
+                a->save_ns = k < 0 ? now_ns + NSEC_PER_MINUTE : 0;
+}
 
 static struct timeval until(uint64_t due_ns, uint64_t now_ns) {
         uint64_t us = due_ns > now_ns ? (due_ns - now_ns) / NSEC_PER_USEC + 1 : 0;
@@ -206,6 +223,7 @@ static int turn(Agent *a, uint64_t due_ns) {
         run_alarms();
         netsnmp_check_outstanding_agent_requests();
         notifier_work(a->notifier, readable, a->connected, feed_clock_ns());
+        save_indexes(a);
         return ended;
 }
 

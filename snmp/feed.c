@@ -22,6 +22,7 @@ typedef struct Source {
 
 struct Feed {
         char *socket;
+        Indexes *indexes;
         pointsman *client;
         Source sources[_FEED_MAX];
         char error[256];
@@ -46,11 +47,12 @@ uint64_t feed_clock_ns(void) {
         return read_clock(CLOCK_BOOTTIME);
 }
 
-int feed_new(Feed **ret, const char *socket) {
+int feed_new(Feed **ret, const char *socket, Indexes *indexes) {
         Feed *f = calloc(1, sizeof(Feed));
 
         if (!f)
                 return -ENOMEM;
+        f->indexes = indexes;
         if (socket && !(f->socket = strdup(socket))) {
                 free(f);
                 return -ENOMEM;
@@ -114,7 +116,7 @@ int feed_refresh(Feed *f, FeedId id, uint64_t now_ns) {
 
         int k = call(f, kinds[id].method, NULL, &reply);
         if (k >= 0) {
-                k = snapshot_parse(reply, read_clock(CLOCK_REALTIME), &snapshot);
+                k = snapshot_parse(reply, read_clock(CLOCK_REALTIME), f->indexes, &snapshot);
                 if (k < 0)
                         snprintf(f->error, sizeof(f->error), "its reply to %s cannot be understood: %s",
                                  kinds[id].method, strerror(-k));

@@ -20,8 +20,8 @@ typedef enum FeedId {
 
 uint64_t feed_clock_ns(void);
 
-/* socket: NULL for the library's default. */
-int feed_new(Feed **ret, const char *socket);
+/* socket: NULL for the library's default. indexes must outlive the feed. */
+int feed_new(Feed **ret, const char *socket, Indexes *indexes);
 Feed *feed_free(Feed *f);
 
 /* 1: there is a new snapshot, and pointers into the one before are void; 0: there is none yet, or it is too early to

@@ -5,7 +5,6 @@
 
 #include "basic/macro.h"
 #include "basic/units.h"
-#include "snmp/index.h"
 
 /* What reading needs to know besides the reader. */
 typedef struct Reading {
@@ -238,21 +237,22 @@ static const char *row_name(const Rows *rows, TableId id, size_t i) {
         return *(const char *const *) (const void *) ((const char *) rows_at(rows, i) + name_offsets[id]) ?: "";
 }
 
-static int assign_indexes(Rows *rows, TableId id) {
+static int assign_indexes(Indexes *indexes, IndexKind kind, Rows *rows, TableId id) {
+        /* Perhaps the reply is not about these at all. */
         if (rows->n == 0)
                 return 0;
         _cleanup_free_ const char **names = reallocarray(NULL, rows->n, sizeof(char *));
-        _cleanup_free_ uint32_t *indexes = reallocarray(NULL, rows->n, sizeof(uint32_t));
-        if (!names || !indexes)
+        _cleanup_free_ uint32_t *numbers = reallocarray(NULL, rows->n, sizeof(uint32_t));
+        if (!names || !numbers)
                 return -ENOMEM;
 
         for (size_t i = 0; i < rows->n; i++)
                 names[i] = row_name(rows, id, i);
-        int k = index_assign(names, rows->n, indexes);
+        int k = indexes_assign(indexes, kind, names, rows->n, numbers);
         if (k < 0)
                 return k;
         for (size_t i = 0; i < rows->n; i++)
-                row_at(rows, i)->index[mib_tables[id].n_index - 1] = indexes[i];
+                row_at(rows, i)->index[mib_tables[id].n_index - 1] = numbers[i];
         return 0;
 }
 
@@ -276,13 +276,16 @@ static uint64_t percent(uint64_t part, uint64_t whole) {
         return whole == 0 ? 100 : (uint64_t) ((unsigned __int128) part * 100 / whole);
 }
 
-static int complete(Snapshot *s, uint64_t utc_ns) {
+static int complete(Snapshot *s, uint64_t utc_ns, Indexes *indexes) {
         Rows *services = &s->tables[TABLE_SERVICES], *nodes = &s->tables[TABLE_NODES];
         Rows *scenarios = &s->tables[TABLE_SCENARIOS];
-        static const TableId ids[] = { TABLE_SERVICES, TABLE_NODES, TABLE_SCENARIOS, TABLE_PROVIDERS };
+        static const struct { TableId id; IndexKind kind; } lists[] = {
+                { TABLE_SERVICES, INDEX_SERVICE }, { TABLE_NODES, INDEX_NODE },
+                { TABLE_SCENARIOS, INDEX_SCENARIO }, { TABLE_PROVIDERS, INDEX_PROVIDER },
+        };
 
-        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
-                int k = assign_indexes(&s->tables[ids[i]], ids[i]);
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+                int k = assign_indexes(indexes, lists[i].kind, &s->tables[lists[i].id], lists[i].id);
                 if (k < 0)
                         return k;
         }
@@ -300,8 +303,8 @@ static int complete(Snapshot *s, uint64_t utc_ns) {
                 scenario->duration = seconds_between(scenario->start, scenario->resolved_at ?: utc_ns);
                 s->system.active_scenarios += scenario->state != SCENARIO_RESOLVED + 1;
         }
-        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
-                sort_rows(&s->tables[ids[i]]);
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                sort_rows(&s->tables[lists[i].id]);
         if (s->system.last_reload == 0)
                 s->system.last_reload = s->system.started;
         s->system.services = services->n;
@@ -309,7 +312,7 @@ static int complete(Snapshot *s, uint64_t utc_ns) {
         return 0;
 }
 
-int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret) {
+int snapshot_parse(char *text, uint64_t utc_ns, Indexes *indexes, Snapshot **ret) {
         _cleanup_(snapshot_freep) Snapshot *s = calloc(1, sizeof(Snapshot));
         Reading reading = { .utc_ns = utc_ns, .snapshot = s };
         JsonReader r;
@@ -332,7 +335,7 @@ int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret) {
         if (k >= 0)
                 k = json_close(&r);
         if (k >= 0)
-                k = complete(s, utc_ns);
+                k = complete(s, utc_ns, indexes);
         if (k < 0)
                 return k;
         *ret = TAKE(s);

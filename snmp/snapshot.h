@@ -2,6 +2,7 @@
 /* What one reply of the daemon says, as the rows of the tables. Never changed once it is made. */
 #pragma once
 
+#include "snmp/index.h"
 #include "snmp/mib.h"
 
 typedef struct Rows {
@@ -15,9 +16,10 @@ typedef struct Snapshot {
         Rows tables[_TABLE_MAX]; /* empty for those that augment another or that the reply does not speak of */
 } Snapshot;
 
-/* Takes text over, also on failure, and changes it. utc_ns: the time that ages are reckoned from. -ENOMEM; -EBADMSG,
+/* Takes text over, also on failure, and changes it. utc_ns: the time that ages are reckoned from. indexes: where
+ * the rows' numbers come from. -E2BIG: there are too many rows; -ENOMEM; -EBADMSG,
  * -ENODATA, -ELOOP: the reply is not what the interface promises. */
-int snapshot_parse(char *text, uint64_t utc_ns, Snapshot **ret);
+int snapshot_parse(char *text, uint64_t utc_ns, Indexes *indexes, Snapshot **ret);
 Snapshot *snapshot_free(Snapshot *s);
 
 static inline const Row *rows_at(const Rows *r, size_t i) {

@@ -5,7 +5,6 @@
 
 #include "basic/macro.h"
 #include "basic/units.h"
-#include "snmp/index.h"
 #include "tests/unit/test.h"
 
 #define NOW (UINT64_C(1772366400) * NSEC_PER_SEC) /* 2026-03-01T12:00:00Z */
@@ -33,11 +32,17 @@ static const char reply[] =
         "\"impact\":{\"failedCalls\":3,\"revenueAtRisk\":1.5},\"reason\":\"429\"},"
         "{\"id\":\"s-2\",\"state\":\"resolved\",\"startedAt\":\"2026-03-01T11:00:00Z\",\"resolvedAt\":\"2026-03-01T11:00:10Z\"}]}";
 
-static int parse(const char *text, Snapshot **ret) {
-        char *copy = strdup(text);
+static Indexes *indexes;
+
+static int parse_part(const char *text, size_t n, Snapshot **ret) {
+        char *copy = strndup(text, n);
 
         assert_non_null(copy);
-        return snapshot_parse(copy, NOW, ret);
+        return snapshot_parse(copy, NOW, indexes, ret);
+}
+
+static int parse(const char *text, Snapshot **ret) {
+        return parse_part(text, strlen(text), ret);
 }
 
 static Snapshot *snapshot(void) {
@@ -210,26 +215,6 @@ static void rows_are_in_lexicographic_order(void **state) {
         snapshot_free(s);
 }
 
-static void indexes_belong_to_names(void **state) {
-        const char *const three[] = { "stripe", "samsara", "maps" }, *const other[] = { "maps", "new", "stripe" };
-        uint32_t a[3], b[3];
-
-        assert_int_equal(index_assign(three, 3, a), 0);
-        assert_int_equal(index_assign(other, 3, b), 0);
-        assert_int_equal(a[0], b[2]);
-        assert_int_equal(a[2], b[0]);
-        /* What stations have stored must not move with a new version. */
-        assert_int_equal(a[0], 2034682907);
-        assert_int_equal(a[2], 425329495);
-
-        /* Equal names, which no honest daemon sends, are still different rows. */
-        const char *const twins[] = { "a", "a", "a" };
-        assert_int_equal(index_assign(twins, 3, a), 0);
-        assert_int_equal(a[1], a[0] + 1);
-        assert_int_equal(a[2], a[0] + 2);
-        assert_int_equal(index_assign(twins, 0, a), 0);
-}
-
 static void long_texts_are_cut_between_characters(void **state) {
         char text[600] = "";
         ServiceRow row = { .name = text };
@@ -272,7 +257,7 @@ static void what_is_no_reply_is_refused(void **state) {
                 assert_true(parse(bad[i], &s) < 0);
         /* Every beginning of a good one. */
         for (size_t n = 0; n < strlen(reply); n++)
-                assert_true(snapshot_parse(strndup(reply, n), NOW, &s) < 0);
+                assert_true(parse_part(reply, n, &s) < 0);
         assert_int_equal(parse("{}", &s), 0);
         snapshot_free(s);
 }
@@ -286,10 +271,13 @@ int main(void) {
                 cmocka_unit_test(scalars),
                 cmocka_unit_test(providers),
                 cmocka_unit_test(rows_are_in_lexicographic_order),
-                cmocka_unit_test(indexes_belong_to_names),
                 cmocka_unit_test(long_texts_are_cut_between_characters),
                 cmocka_unit_test(instants),
                 cmocka_unit_test(what_is_no_reply_is_refused),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        if (indexes_new(&indexes, NULL) < 0)
+                return 1;
+        int failed = cmocka_run_group_tests(tests, NULL, NULL);
+        indexes_free(indexes);
+        return failed;
 }
