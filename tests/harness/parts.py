@@ -188,14 +188,14 @@ class Snmpd(Process):
 class Subagent(Process):
     """pointsman-snmp."""
 
-    def __init__(self, build_dir, directory, socket_path, agentx, *options, name="pointsman-snmp"):
+    def __init__(self, build_dir, directory, socket_path, agentx, *options, name="pointsman-snmp", env=None):
         self.state_dir = os.path.join(directory, name + ".state")
         os.makedirs(self.state_dir, exist_ok=True)
         # Under the address sanitizer: net-snmp 5.9 sometimes loses a snmpd's address (110 bytes) when that goes away.
         suppressions = os.path.join(SOURCE, "tests", "harness", "lsan.supp")
         super().__init__(name, [program(build_dir, "snmp/pointsman-snmp"), "--agentx", agentx, "--socket", socket_path,
                                 "--state-dir", self.state_dir, *options],
-                         directory, notify=True, env={"LSAN_OPTIONS": f"suppressions={suppressions}:print_suppressions=0"})
+                         directory, notify=True, env={"LSAN_OPTIONS": f"suppressions={suppressions}:print_suppressions=0"} | (env or {}))
 
 
 class Standins(Process):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for everybody's integration tests. Whatever a test starts through them ends with it, cleanly or the test fails."""
 
+import copy
 import os
 import pathlib
 import shutil
@@ -12,7 +13,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness import parts, process  # noqa: E402  (found through the path above)
+from harness import parts, process, snmp  # noqa: E402  (found through the path above)
+from harness.fake_pointsmand import FakePointsmand  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +148,31 @@ def bus(run_dir, started):
 def snmpd(build_dir, run_dir, started):
     """A private snmpd: snmpd.agentx, snmpd.port, snmpd.tool("snmpget", …), snmpd.table("pmNodeTable")."""
     return started(parts.Snmpd(build_dir, run_dir)).wait_ready()
+
+
+@pytest.fixture
+def fake(run_dir):
+    """A pointsmand that says what the test wants: fake.replies, fake.called(method), fake.publish(event)."""
+    f = FakePointsmand(run_dir + "/pointsmand.sock", {"GetSnapshot": copy.deepcopy(snmp.DEFAULT), "ListProviders": {"providers": []}})
+    yield f
+    f.stop()
+
+
+@pytest.fixture
+def subagent(build_dir, run_dir, started):
+    """subagent(daemon, snmpd, *options) → a running parts.Subagent."""
+    def start(where, snmpd, *options, **details):
+        return started(parts.Subagent(build_dir, run_dir, getattr(where, "path", where), snmpd.agentx, *options, **details)).wait_ready()
+
+    return start
+
+
+@pytest.fixture
+def connected(fake, snmpd, subagent, wait_for):
+    """snmpd with the subagent, registered."""
+    subagent(fake, snmpd)
+    wait_for(lambda: snmp.registered(snmpd), "the subagent has registered")
+    return snmpd
 
 
 @pytest.fixture

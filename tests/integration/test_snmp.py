@@ -1,87 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """pointsman-snmp between a real snmpd and a pointsmand that says what the test wants."""
 
-import copy
 import os
 import re
-import signal
-import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
 from harness import parts, process
-from harness.fake_pointsmand import FakePointsmand
+from harness.snmp import ROOT, get, node, registered, rows, service, snapshot
 from harness.traps import Station
-
-ROOT = "1.3.6.1.4.1.8072.9999.9999.7668"
-
-
-def node(name, **changes):
-    return {
-        "node": name, "provider": name.partition("/")[0], "region": "r1", "url": "http://127.0.0.1/", "weight": 70, "costPerRequest": 0.029,
-        "administrativeState": "enabled", "health": "healthy", "healthScore": 97.6, "circuit": "closed", "successRate": 0.998,
-        "latencyP50Ms": 12.5, "latencyP95Ms": 40.25, "latencyP99Ms": 99, "inFlight": 2, "calls": 10, "failures": 1,
-        "verdicts": {"ok": 9, "network_issue": 1}, "cooldownMs": 1500, "spendHour": 0.261, "spendPeriod": 1.5, "share": 0.7, **changes}
-
-
-def service(name, nodes, **changes):
-    return {
-        "serviceName": name, "strategy": "HEALTH_BASED", "priority": "revenue", "origin": "file", "costTier": "normal", "budgetState": "ok",
-        "spendHour": 50.25, "maxCostPerHour": 100, "spendPeriod": 50.25, "reserved": 0, "decisions": 11, "failures": 1, "successRate": 0.998,
-        "nodes": nodes, **changes}
-
-
-def snapshot(services, scenarios=(), **status):
-    return {"serial": 1, "services": services, "scenarios": list(scenarios),
-            "status": {"version": "0.1.0", "health": "ok", "uptimeSeconds": 12.5, "configurationSerial": 3, "decisions": 5000000000,
-                       "reports": 10, "failures": 1, "fallbacks": 2, "rateLimited": 4, "startedAt": "2026-03-01T11:00:00Z", **status}}
-
-
-DEFAULT = snapshot([service("stripe", [node("stripe/us-east"), node("stripe/us-west", circuit="half_open", weight=30)]),
-                    service("maps", [node("maps/mapbox", circuit="open", failureForecast=0.025)], maxCostPerHour=None)])
-
-
-@pytest.fixture
-def fake(run_dir):
-    f = FakePointsmand(run_dir + "/pointsmand.sock", {"GetSnapshot": copy.deepcopy(DEFAULT), "ListProviders": {"providers": []}})
-    yield f
-    f.stop()
-
-
-@pytest.fixture
-def subagent(build_dir, run_dir, started):
-    def start(where, snmpd, *options, **details):
-        return started(parts.Subagent(build_dir, run_dir, getattr(where, "path", where), snmpd.agentx, *options, **details)).wait_ready()
-
-    return start
-
-
-def get(snmpd, name, **options):
-    """One value as snmpget prints it, without its name and type."""
-    return snmpd.tool("snmpget", f"POINTSMAN-MIB::{name}", options=("-Oqv",), **options).strip()
-
-
-def registered(snmpd):
-    try:
-        return "No Such" not in get(snmpd, "pmDataState.0")
-    except process.Failed:
-        return False
-
-
-def rows(snmpd, table, name):
-    """The rows of a table by one of their columns."""
-    return {row[name].strip('"'): row for row in snmpd.table(table)}
-
-
-@pytest.fixture
-def connected(fake, snmpd, subagent, wait_for):
-    """snmpd with the subagent, registered."""
-    subagent(fake, snmpd)
-    wait_for(lambda: registered(snmpd), "the subagent has registered")
-    return snmpd
 
 
 def test_scalars(connected):
@@ -208,100 +137,6 @@ def test_a_reply_that_is_no_snapshot_is_survived(connected, fake, wait_for, repl
         assert len(connected.table("pmNodeTable")) == good
     else:
         wait_for(lambda: connected.table("pmNodeTable") == [], "there are no nodes any more")
-
-
-def test_snmpd_may_come_later_and_go_away(build_dir, run_dir, fake, started, subagent, wait_for):
-    port = parts.free_udp_port()
-    snmpd = parts.Snmpd.__new__(parts.Snmpd)
-    snmpd.agentx = run_dir + "/snmpd.agentx"
-    p = subagent(fake, snmpd)
-    p.wait_log("No snmpd at")
-    for _ in range(2):
-        snmpd = started(parts.Snmpd(build_dir, run_dir, port=port)).wait_ready()
-        wait_for(lambda: registered(snmpd), "the subagent has come back", 5)
-        assert len(snmpd.table("pmNodeTable")) == 3
-        snmpd.stop()
-    p.wait_log("Lost snmpd")
-    assert p.log().count("Connected to snmpd") == 2
-    assert len(p.log().splitlines()) <= 6, p.log()
-
-
-def test_snmpd_that_hangs_is_found_again(connected, wait_for):
-    connected.signal(signal.SIGSTOP)
-    # Longer than pings take to fail.
-    try:
-        wait_for(lambda: "Lost snmpd" in open(connected.log_path.replace("snmpd.log", "pointsman-snmp.log"), encoding="utf-8").read(),
-                 "the subagent has noticed")
-    finally:
-        connected.signal(signal.SIGCONT)
-    wait_for(lambda: registered(connected), "the subagent has come back", 10)
-
-
-class FalseMaster:
-    """Listens where snmpd should, and answers everything with the same bytes."""
-
-    def __init__(self, path, answer):
-        self.agentx, self.answer, self.accepted = path, answer, 0
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        connections = []
-        while True:
-            try:
-                c, _ = self.listener.accept()
-            except OSError:
-                return
-            self.accepted += 1
-            connections.append(c)
-            if self.answer is None:
-                c.close()
-            elif self.answer and c.recv(65536):
-                c.sendall(self.answer)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
-@pytest.mark.parametrize("answer", [
-    None,                                           # hangs up
-    b"",                                            # says nothing
-    b"GET / HTTP/1.0\r\n\r\n",
-    bytes(20), b"\xff" * 4000,
-    bytes([1, 18, 0, 0]) + bytes(12) + b"\x7f\xff\xff\xff",  # a response that claims to be 2 GB long
-    bytes([1, 18, 0, 0]) + bytes(12) + b"\0\0\0\x04" + bytes(4),  # one that ends in its header
-], ids=["hangs up", "silent", "HTTP", "zeros", "ones", "2 GB", "short"])
-def test_a_master_that_is_none_is_survived(run_dir, build_dir, fake, subagent, wait_for, started, answer):
-    master = FalseMaster(run_dir + "/snmpd.agentx", answer)
-    p = started(parts.Subagent(build_dir, run_dir, fake.path, master.agentx))
-    wait_for(lambda: master.accepted >= 2, "it has tried again")
-    assert p.running()
-    assert len(p.log().splitlines()) <= 4, p.log()
-    master.close()
-    os.unlink(master.agentx)
-    snmpd = started(parts.Snmpd(build_dir, run_dir)).wait_ready()
-    wait_for(lambda: registered(snmpd), "the subagent has found the true one")
-
-
-def test_ends_on_sigterm_while_snmpd_hangs(fake, snmpd, subagent, wait_for):
-    p = subagent(fake, snmpd)
-    wait_for(lambda: registered(snmpd), "the subagent has registered")
-    snmpd.signal(signal.SIGSTOP)
-    try:
-        p.signal(signal.SIGTERM)
-        assert p.wait_exit() == 0
-    finally:
-        snmpd.signal(signal.SIGCONT)
-
-
-def test_the_watchdog_is_fed(build_dir, run_dir, fake, snmpd, started, monkeypatch, wait_for):
-    monkeypatch.setattr(process, "INHERITED_BY_ACCIDENT", set())
-    monkeypatch.setenv("WATCHDOG_USEC", "300000")
-    p = started(parts.Subagent(build_dir, run_dir, fake.path, snmpd.agentx)).wait_ready()
-    wait_for(lambda: p.notify.receive().count("WATCHDOG=1") >= 5, "the watchdog has been fed", 3)
 
 
 @pytest.mark.parametrize("options, words", [
