@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One booted system for all tests, with the Debian packages installed in it."""
+"""A booted system for each file of tests, with the Debian packages installed in it."""
 
 import glob
 import os
@@ -10,10 +10,11 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parent)]
 
+from load import Load  # noqa: E402  (found through the path above)
 from machine import Machine, why_not  # noqa: E402  (found through the path above)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bare_machine(tmp_path_factory):
     reason = why_not()
     if reason:
@@ -32,13 +33,21 @@ def deb_files():
     return paths
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def packages(bare_machine, deb_files):
     """Their paths in the machine."""
     return [bare_machine.take(p) for p in deb_files]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine(bare_machine, packages):
     bare_machine.run("dpkg", "--install", *packages)
     return bare_machine
+
+
+@pytest.fixture
+def load(bare_machine):
+    """Callers at work in it."""
+    callers = Load(bare_machine)
+    yield callers
+    callers.stop()

@@ -2,8 +2,6 @@
 """pointsman as an operator meets it: installed from packages, run by systemd. The tests share one machine, in this order."""
 
 import json
-import os
-import pathlib
 import re
 
 import pytest
@@ -133,81 +131,11 @@ def test_it_needs_neither_bus_nor_snmpd(machine):
     wait_for(lambda: machine.run(*GET_HEALTH, user="nobody", check=False).returncode == 0, "the daemon on the bus", 30, 0.2)
 
 
-def test_an_upgrade_keeps_the_socket_and_the_configuration(machine, packages):
-    machine.run("sh", "-c", "echo '# mine' >>/etc/pointsman/pointsman.conf")
-    opened = machine.show("pointsman.socket", "ActiveEnterTimestampMonotonic")
-    pid = machine.show("pointsman", "MainPID")
-    machine.run("dpkg", "--install", "--force-confold", *packages)
-    assert comes_back(machine, pid) != pid
-    assert machine.show("pointsman.socket", "ActiveEnterTimestampMonotonic") == opened
-    assert machine.run("tail", "-1", "/etc/pointsman/pointsman.conf").stdout == "# mine\n"
-    assert route(machine)
-
-
-LEDGER = "import sqlite3; print(*sqlite3.connect('/var/lib/pointsman/ledger.db').execute(\"{}\").fetchone())"
-
-
-def books(machine):
-    """Calls and micro-dollars of the service in the ledger."""
-    query = "SELECT total(calls), total(dollars) * 1e6 FROM monthly WHERE service = 'load'"
-    return [round(float(n)) for n in machine.run("/usr/bin/python3", "-c", LEDGER.format(query)).stdout.split()]
-
-
-@pytest.fixture
-def callers(machine):
-    """50 callers under way; callers() ends them and returns what they saw."""
-    machine.write("/root/callers.py", pathlib.Path(__file__).with_name("callers.py").read_text(encoding="utf-8"))
-    machine.write(EXTRA, """services = { load = { load_balancing = { health_check_interval = 0; }; nodes = {
-        a = { provider = "stripe"; url = "http://127.0.0.1:1"; cost_per_request = 0.01; };
-        b = { provider = "mapbox"; url = "http://127.0.0.1:1"; cost_per_request = 0.02; }; }; }; };\n""")
-    machine.run("rm", "-f", "/root/end")
-    machine.run("systemctl", "reload", "pointsman")
-    # As root, whose rate is not limited.
-    running = machine.start("/usr/bin/python3", "/root/callers.py", "/run/pointsman/pointsman.sock", "50", "load", "/root/end")
-    wait_for(lambda: books(machine)[0] > 100, "the callers' work in the ledger", 30, 0.2)
-
-    def end():
-        machine.run("touch", "/root/end")
-        output, _ = running.communicate(timeout=90)
-        return json.loads(output)
-
-    yield end
-    machine.run("touch", "/root/end")
-    running.wait(90)
-    machine.run("rm", EXTRA)
-
-
-def settled(machine, before, seen):
-    """Whether the books have just what was acknowledged to the callers."""
-    return books(machine) == [before[0] + seen["calls"], before[1] + seen["reported"]]
-
-
-def test_nobody_notices_a_restart(machine, callers, packages):
-    """Nor that the package is installed again: no connection breaks, none is refused, and what was acknowledged is in the books."""
-    before = (0, 0)
+def test_nobody_notices_a_restart(machine, load):
     for _ in range(3):
-        calls = books(machine)[0]
         machine.run("systemctl", "restart", "pointsman")
-        wait_for(lambda n=calls: books(machine)[0] > n + 100, "the callers to go on", 30, 0.2)
-    pid = machine.show("pointsman", "MainPID")
-    machine.run("dpkg", "--install", "--force-confold", *packages)
-    comes_back(machine, pid)
-    calls = books(machine)[0]
-    wait_for(lambda: books(machine)[0] > calls + 100, "the callers to go on", 30, 0.2)
-    seen = callers()
-    assert seen["errors"] == [] and seen["least"] > 0
-    wait_for(lambda: settled(machine, before, seen), f"the books to have {seen}", 10, 0.2)
+        load.go_on()
+    load.nobody_noticed()
     journal = machine.run("journalctl", "-u", "pointsman", "--no-pager", "-o", "cat").stdout
     assert re.search(r"Took over (5\d|6\d) connections", journal), journal[-3000:]
     assert machine.show("pointsman", "NFileDescriptorStore") == "0"
-
-
-def test_purging_leaves_nothing(machine, packages):
-    names = [os.path.basename(p).split("_")[0] for p in packages]
-    machine.run("dpkg", "--purge", *names)
-    for path in ("/etc/pointsman", "/var/lib/pointsman", "/run/pointsman", "/etc/snmp/snmpd.conf.d/pointsman.conf",
-                 "/usr/sbin/pointsmand", "/usr/share/dbus-1/system.d/org.pointsman.Pointsman1.conf"):
-        assert not machine.exists(path), path
-    assert machine.run("pgrep", "-x", "pointsman.*", check=False).stdout == ""
-    left = machine.run("sh", "-c", "find /etc /var/lib /usr /lib -xdev -name '*pointsman*' -not -path '/var/lib/dpkg/*' -not -path '/var/lib/private*'").stdout
-    assert left == ""
