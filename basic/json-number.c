@@ -83,11 +83,36 @@ int json_int64(const JsonValue *v, int64_t *ret) {
         return 0;
 }
 
+/* A short decimal: both the digits and the power of ten are exact as doubles, so that one division rounds as it should. */
+static bool read_short_decimal(const JsonValue *v, double *ret) {
+        static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+        bool negative = v->start[0] == '-', point = false;
+        uint64_t x = 0;
+        size_t behind = 0;
+
+        if (v->size > ELEMENTSOF(powers))
+                return false;
+        for (size_t i = negative; i < v->size; i++) {
+                char c = v->start[i];
+                if (c == '.')
+                        point = true;
+                else if (c >= '0' && c <= '9') {
+                        x = x * 10 + (uint64_t) (c - '0');
+                        behind += point;
+                } else
+                        return false;
+        }
+        *ret = (negative ? -(double) x : (double) x) / powers[behind];
+        return true;
+}
+
 int json_double(const JsonValue *v, double *ret) {
         char buffer[64];
 
         if (v->type != JSON_NUMBER)
                 return -EDOM;
+        if (read_short_decimal(v, ret))
+                return 0;
         if (v->size >= sizeof(buffer))
                 return -ERANGE;
         memcpy(buffer, v->start, v->size);

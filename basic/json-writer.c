@@ -27,6 +27,10 @@ char *json_reserve(JsonWriter *w, size_t n) {
         return w->data + w->size;
 }
 
+void json_write(JsonWriter *w, const char *text, size_t n) {
+        json_write_short(w, text, n);
+}
+
 size_t utf8_multibyte(const char *s) {
         const unsigned char *p = (const unsigned char *) s;
         size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;

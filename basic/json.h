@@ -75,8 +75,11 @@ typedef struct JsonWriter {
 void json_writer_done(JsonWriter *w);
 /* Makes room for n more bytes; returns where they go, or NULL. */
 char *json_reserve(JsonWriter *w, size_t n);
-/* As it is. Here, since most of a reply is short literals. */
-static inline void json_write(JsonWriter *w, const char *text, size_t n) {
+/* As it is. */
+void json_write(JsonWriter *w, const char *text, size_t n);
+/* Most of a reply is short literals: a few bytes are stored where a call would cost more than they do. */
+#define json_write_literal(w, s) json_write_short(w, "" s, sizeof(s) - 1)
+static inline void json_write_short(JsonWriter *w, const char *text, size_t n) {
         char *to = n <= w->allocated - w->size ? w->data + w->size : json_reserve(w, n);
 
         if (to) {
@@ -84,7 +87,6 @@ static inline void json_write(JsonWriter *w, const char *text, size_t n) {
                 w->size += n;
         }
 }
-#define json_write_literal(w, s) json_write(w, "" s, sizeof(s) - 1)
 /* The length of the well-formed multi-byte sequence (RFC 3629) that a C string begins with, or 0. */
 size_t utf8_multibyte(const char *s);
 /* Quoted and escaped; bytes that are not UTF-8 become U+FFFD. NULL becomes null. */

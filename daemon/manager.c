@@ -601,7 +601,7 @@ int manager_new(Manager **ret, const ManagerOptions *options) {
         r = start_audit(m);
         if (r < 0)
                 return r;
-        r = varlink_server_new(&m->varlink, m->api, m->event);
+        r = varlink_server_new(&m->varlink, m->api, sd_event_get_fd(m->event));
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the socket");
         varlink_server_set_limits(m->varlink, m->config->daemon.message_max, m->config->daemon.send_buffer_max);
@@ -636,10 +636,38 @@ Manager *manager_free(Manager *m) {
         return NULL;
 }
 
+/* Whether what clients have brought about needs the event loop. */
+static bool wants_turn(void *userdata) {
+        Manager *m = userdata;
+        uint64_t before_ns = m->tick_ns;
+
+        return set_tick(m) < 0 || m->tick_ns != before_ns || bus_wants_turn(m->bus);
+}
+
+/* sd_event_loop(), with the clients' sockets around it. */
+static int run(Manager *m) {
+        int code;
+
+        while (sd_event_get_state(m->event) != SD_EVENT_FINISHED) {
+                int pending = sd_event_prepare(m->event);
+                if (pending < 0)
+                        return pending;
+                int r = varlink_server_serve(m->varlink, pending == 0, wants_turn, m);
+                if (r == 0 && pending == 0)
+                        pending = sd_event_wait(m->event, 0);
+                if (r == 0 && pending > 0)
+                        r = sd_event_dispatch(m->event);
+                if (r < 0 || pending < 0)
+                        return r < 0 ? r : pending;
+        }
+        int r = sd_event_get_exit_code(m->event, &code);
+        return r < 0 ? r : code;
+}
+
 int manager_run(Manager *m) {
         log_info("Ready: %zu services, %zu plugins", router_n_services(m->router), providers_n(m->providers));
         sd_notify(false, "READY=1");
-        int r = sd_event_loop(m->event);
+        int r = run(m);
         hand_over(m);
         return r < 0 ? log_error_errno(r, "The event loop failed") : 0;
 }

@@ -126,6 +126,9 @@ typedef struct ApiConfigurator {
         int (*apply)(void *userdata, const char *what, ConfigChange change, void *change_userdata);
 } ApiConfigurator;
 
+/* The clock of the API. */
+uint64_t api_now_ns(void);
+
 /* Everything passed in must outlive the API. */
 int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns);
 Api *api_free(Api *api);

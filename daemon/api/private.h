@@ -111,8 +111,6 @@ typedef struct ApiChanges {
 extern const Structure change_structure; /* ApiChange */
 void api_collect_change(void *userdata, const char *path, const char *before, const char *after);
 
-/* The clock of the API. */
-uint64_t api_now_ns(void);
 /* Answers what nobody foresaw. */
 void api_fail_unforeseen(ApiCall *call, int error);
 

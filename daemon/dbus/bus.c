@@ -24,6 +24,7 @@ uint64_t bus_now_ns(void) {
 void bus_send(Bus *b, sd_bus_message *m) {
         uint64_t queued = 0;
 
+        b->wants_turn = true;
         (void) sd_bus_get_n_queued_write(b->bus, &queued);
         int r = queued < QUEUED_MAX ? sd_bus_send(b->bus, m, NULL) : -ENOBUFS;
         if (r < 0)
@@ -203,6 +204,10 @@ Bus *bus_free(Bus *b) {
         free(b->address);
         free(b);
         return NULL;
+}
+
+bool bus_wants_turn(Bus *b) {
+        return b && TAKE(b->wants_turn);
 }
 
 static int on_released(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_) {

@@ -31,5 +31,7 @@ Bus *bus_free(Bus *b);
 void bus_leave(Bus *b);
 /* Whether it has, and nobody waits for an answer. */
 bool bus_is_settled(const Bus *b);
+/* Whether anything was put on the bus or is to be looked at since this was last asked: the event loop has to see to it. */
+bool bus_wants_turn(Bus *b);
 /* Services or nodes came or went. Accepts NULL. */
 void bus_objects_changed(Bus *b);

@@ -225,6 +225,7 @@ static void go_on(Changes *c, uint64_t now_ns, size_t objects_max) {
 }
 
 static int schedule(Changes *c, uint64_t after_us) {
+        c->bus->wants_turn = true;
         int r = sd_event_source_set_time_relative(c->timer, after_us);
 
         return r < 0 ? r : sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);

@@ -35,6 +35,7 @@ struct Bus {
         sd_event_source *retry;
         uint64_t backoff_us;
         bool left; /* the name is given up */
+        bool wants_turn;
         enum { PRESENCE_UNKNOWN, PRESENCE_AWAY, PRESENCE_ON } presence; /* as last logged */
 
         Methods *methods;

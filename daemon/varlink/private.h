@@ -49,10 +49,7 @@ struct Connection {
 
 struct VarlinkServer {
         Api *api;
-        sd_event *event;
-        sd_event_source *source;
-        /* All sockets are in an epoll of their own, so that many ready connections cost one system call, not one each. */
-        int epoll_fd;
+        int epoll_fd; /* all sockets, and the event loop */
         int *listeners;
         size_t n_listeners;
         int reserve_fd; /* given up to accept and refuse when no descriptor is left */

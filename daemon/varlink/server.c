@@ -86,20 +86,28 @@ static bool is_listener(const VarlinkServer *s, const void *p) {
         return (const int *) p >= s->listeners && (const int *) p < s->listeners + s->n_listeners;
 }
 
-static int on_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_, void *userdata) {
-        VarlinkServer *s = userdata;
+int varlink_server_serve(VarlinkServer *s, bool wait, bool (*wants_turn)(void *userdata), void *userdata) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        uint64_t now_us;
+        bool turn = false;
 
-        int n = epoll_wait(s->epoll_fd, events, EVENTS_AT_ONCE, 0);
-        sd_event_now(s->event, CLOCK_BOOTTIME, &now_us);
-        for (int i = 0; i < n; i++)
-                if (!is_listener(s, events[i].data.ptr))
-                        connection_dispatch(events[i].data.ptr, events[i].events);
-        /* Newcomers last: they may take the places of those who have just left. */
-        for (int i = 0; i < n; i++)
-                if (is_listener(s, events[i].data.ptr))
-                        accept_all(s, *(int *) events[i].data.ptr, now_us * NSEC_PER_USEC);
+        while (!turn) {
+                bool newcomers = false;
+                int n = epoll_wait(s->epoll_fd, events, EVENTS_AT_ONCE, wait ? -1 : 0);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                for (int i = 0; i < n; i++)
+                        if (events[i].data.ptr == s)
+                                turn = true;
+                        else if (is_listener(s, events[i].data.ptr))
+                                newcomers = true;
+                        else
+                                connection_dispatch(events[i].data.ptr, events[i].events);
+                /* Newcomers last: they may take the places of those who have just left. */
+                for (int i = 0; i < n && newcomers; i++)
+                        if (is_listener(s, events[i].data.ptr))
+                                accept_all(s, *(int *) events[i].data.ptr, api_now_ns());
+                turn = turn || !wait || wants_turn(userdata);
+        }
         return 0;
 }
 
@@ -107,24 +115,22 @@ static void release(ApiHolder *holder, ApiBarrier released) {
         connections_release(container_of(holder, VarlinkServer, holder), released);
 }
 
-int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event) {
+int varlink_server_new(VarlinkServer **ret, Api *api, int event_fd) {
         VarlinkServer *s = calloc(1, sizeof(VarlinkServer));
-        int r;
 
         if (!s)
                 return -ENOMEM;
         s->api = api;
         s->holder.release = release;
         api_add_holder(api, &s->holder);
-        s->event = sd_event_ref(event);
         s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        r = s->epoll_fd < 0 ? -errno : sd_event_add_io(event, &s->source, s->epoll_fd, EPOLLIN, on_ready, s);
-        if (r < 0) {
+        struct epoll_event e = { .events = EPOLLIN, .data.ptr = s };
+        if (s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, event_fd, &e) < 0) {
+                int r = -errno;
                 varlink_server_free(s);
                 return r;
         }
-        (void) sd_event_source_set_description(s->source, "varlink");
         *ret = s;
         return 0;
 }
@@ -135,7 +141,6 @@ VarlinkServer *varlink_server_free(VarlinkServer *s) {
         api_remove_holder(s->api, &s->holder);
         while (s->connections)
                 connection_close(s->connections);
-        sd_event_source_disable_unref(s->source);
         for (size_t i = 0; i < s->n_listeners; i++)
                 close(s->listeners[i]);
         if (s->unlink_path)
@@ -144,7 +149,6 @@ VarlinkServer *varlink_server_free(VarlinkServer *s) {
         free(s->listeners);
         closep(&s->epoll_fd);
         closep(&s->reserve_fd);
-        sd_event_unref(s->event);
         arena_done(&s->arena);
         json_writer_done(&s->out);
         free(s);

@@ -7,14 +7,20 @@
  */
 #pragma once
 
-#include <systemd/sd-event.h>
-
 #include "daemon/api/api.h"
 
 typedef struct VarlinkServer VarlinkServer;
 
-int varlink_server_new(VarlinkServer **ret, Api *api, sd_event *event);
+/* event_fd: of the event loop that does everything else; not owned. */
+int varlink_server_new(VarlinkServer **ret, Api *api, int event_fd);
 VarlinkServer *varlink_server_free(VarlinkServer *s);
+
+/*
+ * Serves whoever is ready, until the event loop has something to do or wants_turn(), asked after each round, says so; without `wait`
+ * one round of those who are ready now. The sockets are not in the event loop: a decision that comes on one of them would pay twice
+ * for each turn.
+ */
+int varlink_server_serve(VarlinkServer *s, bool wait, bool (*wants_turn)(void *userdata), void *userdata);
 
 /* Takes a listening socket, e.g. from socket activation; closes it in the end. */
 int varlink_server_listen_fd(VarlinkServer *s, int fd);

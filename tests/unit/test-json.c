@@ -99,6 +99,31 @@ static void numbers(void **state) {
         assert_int_equal(json_double(&v, &d), -ERANGE);
 }
 
+/* Whatever way is taken: the double next to what is written, as strtod() finds it. */
+static void doubles(void **state) {
+        static const char *const some[] = { "0", "-0", "0.1", "-0.3", "20.5", "9007199254740993", "0.00000000000001", "99999999999999.9",
+                                            "1234567890123456", "12345678901234567", "0.123456789012345678", "1e-7", "2.5E3", "179.99999" };
+        uint64_t seed = 1;
+        char text[40];
+        double d;
+
+        for (size_t i = 0; i < ELEMENTSOF(some); i++) {
+                JsonValue v = scalar(some[i]);
+                assert_int_equal(json_double(&v, &d), 0);
+                double wanted = strtod(some[i], NULL);
+                assert_memory_equal(&d, &wanted, sizeof(d));
+        }
+        for (size_t i = 0; i < 200000; i++) {
+                seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+                snprintf(text, sizeof(text), "%s%llu.%0*llu", seed & 1 ? "-" : "", (unsigned long long) (seed >> 20) % 1000000000,
+                         (int) (1 + i % 9), (unsigned long long) (seed >> 40) % 1000);
+                JsonValue v = scalar(text);
+                assert_int_equal(json_double(&v, &d), 0);
+                double wanted = strtod(text, NULL);
+                assert_memory_equal(&d, &wanted, sizeof(d));
+        }
+}
+
 static void strings(void **state) {
         char text[] = "\"a\\n\\u00e9\\ud83d\\ude00\\\"z\"", small[5];
         JsonValue v = scalar(text);
@@ -133,7 +158,7 @@ static void writing(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(accepts_what_is_json), cmocka_unit_test(every_beginning_is_too_short_not_wrong),
-                cmocka_unit_test(refuses_what_is_not_json), cmocka_unit_test(nesting_has_a_limit), cmocka_unit_test(numbers),
+                cmocka_unit_test(refuses_what_is_not_json), cmocka_unit_test(nesting_has_a_limit), cmocka_unit_test(numbers), cmocka_unit_test(doubles),
                 cmocka_unit_test(strings), cmocka_unit_test(writing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
