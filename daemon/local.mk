@@ -15,6 +15,7 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/health.c \
 	daemon/core/latency.c daemon/core/latency.h \
 	daemon/core/learn.c \
+	daemon/core/learned.c daemon/core/learned.h \
 	daemon/core/lease.c daemon/core/lease.h \
 	daemon/core/lease-memory.c daemon/core/lease-memory.h \
 	daemon/core/names.c daemon/core/names.h \
@@ -68,6 +69,8 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/distribution.c \
 	daemon/api/errors.c daemon/api/errors.h \
 	daemon/api/events.c daemon/api/events.h \
+	daemon/api/learned-state.c daemon/api/learned-state.h \
+	daemon/api/learned-text.c daemon/api/learned-text.h \
 	daemon/api/management.c \
 	daemon/api/methods.c \
 	daemon/api/peer.c daemon/api/peer.h \
@@ -81,6 +84,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/schema.c daemon/api/schema.h \
 	daemon/api/schema-read.c \
 	daemon/api/schema-write.c \
+	daemon/api/states.c \
 	daemon/api/status.c \
 	daemon/api/types.c daemon/api/types.h \
 	daemon/config/apply.c \

@@ -35,6 +35,7 @@ struct Manager {
         ManagerOptions options;
         sd_event *event;
         sd_event_source *tick;
+        uint64_t keep_ns;            /* when more of what was learned is to be kept */
         uint64_t ticked_ns, tick_ns; /* the last tick, and for when the next one is set */
         Config *config;    /* what the file says */
         Registrations *registrations;
@@ -132,7 +133,7 @@ static void send_status(Manager *m, uint64_t now_ns) {
 
 /* Moves the timer forward, if there is reason to: else it costs no system call. */
 static int set_tick(Manager *m) {
-        uint64_t next_ns = MIN(router_next_ns(m->router), m->ticked_ns + TICK_MAX_NS);
+        uint64_t next_ns = MIN(MIN(router_next_ns(m->router), m->keep_ns), m->ticked_ns + TICK_MAX_NS);
 
         next_ns = MAX(next_ns, m->ticked_ns + TICK_MIN_NS);
         if (next_ns >= m->tick_ns)
@@ -151,6 +152,7 @@ static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, voi
         router_tick(m->router, now_ns);
         api_dispatch_effects(m->api, now_ns);
         api_check_audit(m->api);
+        m->keep_ns = api_keep(m->api, now_ns);
         api_release(m->api); /* a disk that hangs says nothing */
         if (now_ns >= m->status_due_ns) {
                 send_status(m, now_ns);
@@ -669,5 +671,6 @@ int manager_run(Manager *m) {
         sd_notify(false, "READY=1");
         int r = run(m);
         hand_over(m);
+        api_finish(m->api, clock_ns(CLOCK_BOOTTIME));
         return r < 0 ? log_error_errno(r, "The event loop failed") : 0;
 }

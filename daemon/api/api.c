@@ -33,6 +33,7 @@ Api *api_free(Api *api) {
                 return NULL;
         registrar_done(&api->registrar);
         api_audit_done(api);
+        learned_state_free(api->persistence.learned);
         probes_free(api->probes);
         events_free(api->events);
         users_free(api->users);

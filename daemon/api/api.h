@@ -143,6 +143,10 @@ void api_registrations_changed(Api *api, const char *message);
 int api_set_store(Api *api, Store *store, uint64_t now_ns);
 /* The store's descriptor is readable: tells those who wait for it. */
 void api_dispatch_store(Api *api, uint64_t now_ns);
+/* Keeps a little of what was learned, never waiting; returns when it wants to be called again. */
+uint64_t api_keep(Api *api, uint64_t now_ns);
+/* All of it, at the end. */
+void api_finish(Api *api, uint64_t now_ns);
 /* The sentence of GetHealth about it. Negative: there is trouble. */
 int api_store_sentence(const Api *api, char *buffer, size_t size);
 

@@ -21,6 +21,7 @@ int api_set_node_state(ApiCall *call, const void *in) {
                 return r;
         if (r > 0)
                 return api_fail_outcome(call, r, NULL, q->node);
+        api_keep_node_states(call->api);
         node_status(call->api->router, router_find_node(call->api->router, q->node), call->now_ns, &out);
         return api_reply(call, &out);
 }

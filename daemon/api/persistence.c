@@ -74,6 +74,13 @@ static void tell_recovered(const Recovered *found) {
                          "are gone); %u places of the table made no sense", found->open, found->settled, found->lost, found->dropped);
 }
 
+static void restore_learned(Api *api, uint64_t now_ns) {
+        unsigned refused = learned_state_restore(api->persistence.learned, now_ns);
+
+        if (refused > 0)
+                log_warning("%u values of what was learned made no sense, and are passed over", refused);
+}
+
 int api_set_store(Api *api, Store *store, uint64_t now_ns) {
         Persistence *p = &api->persistence;
         Recovered found;
@@ -85,6 +92,11 @@ int api_set_store(Api *api, Store *store, uint64_t now_ns) {
         int r = restore_spend(api, api_utc_ns(api));
         if (r < 0)
                 log_warning_errno(r, "Cannot read from the ledger what was spent: budgets begin anew");
+        r = learned_state_new(&p->learned, api, store);
+        if (r < 0)
+                return r;
+        restore_learned(api, now_ns);
+        api_restore_states(api, now_ns);
         router_recover_leases(api->router, now_ns, &found);
         store->functions->status(store, &status);
         r = status.opened ? recover_calls(api, now_ns, &found) : 0;
@@ -93,6 +105,26 @@ int api_set_store(Api *api, Store *store, uint64_t now_ns) {
         tell_recovered(&found);
         api_dispatch_store(api, now_ns);
         return 0;
+}
+
+/* ---- what was learned ---- */
+
+void api_put_document(Api *api, const char *name, const char *text, size_t size) {
+        Persistence *p = &api->persistence;
+
+        if (!p->store)
+                return;
+        uint64_t generation = p->store->functions->put_document(p->store, name, text, size);
+        p->put = MAX(p->put, generation);
+}
+
+uint64_t api_keep(Api *api, uint64_t now_ns) {
+        return api->persistence.learned ? learned_state_step(api->persistence.learned, now_ns) : NSEC_INFINITY;
+}
+
+void api_finish(Api *api, uint64_t now_ns) {
+        if (api->persistence.learned)
+                learned_state_finish(api->persistence.learned, now_ns);
 }
 
 /* ---- how it goes ---- */

@@ -114,6 +114,18 @@ void api_collect_change(void *userdata, const char *path, const char *before, co
 /* Answers what nobody foresaw. */
 void api_fail_unforeseen(ApiCall *call, int error);
 
+/* ---- persistence.c ---- */
+
+/* Puts a document into the store, if there is one. */
+void api_put_document(Api *api, const char *name, const char *text, size_t size);
+
+/* ---- states.c ---- */
+
+/* Put what has changed of the scenarios, of the nodes' administrative states. */
+void api_keep_scenarios(Api *api, uint64_t now_ns);
+void api_keep_node_states(Api *api);
+void api_restore_states(Api *api, uint64_t now_ns);
+
 /* The wall clock now. */
 uint64_t api_utc_ns(const Api *api);
 

@@ -195,6 +195,7 @@ int api_handle_scenario(ApiCall *call, const void *in) {
         if (r != 0)
                 return r < 0 ? r : api_fail_outcome(call, r, NULL, subject);
 
+        api_keep_scenarios(call->api, call->now_ns);
         read_scenario(call->api, place, call->now_ns, &out.scenario);
         add_action(call, &out, api_count_scenarios(call->api, call->now_ns) > before ? "scenario %s was opened" : "joined scenario %s, which was going on already",
                    out.scenario.view.id);
@@ -224,6 +225,7 @@ int api_resolve_scenario(ApiCall *call, const void *in) {
                 return api_fail(call, ERROR_NO_SUCH_SCENARIO, .id = q->id);
         if (r < 0)
                 return r;
+        api_keep_scenarios(call->api, call->now_ns);
         read_scenario(call->api, place, call->now_ns, &out);
         return api_reply(call, &out);
 }

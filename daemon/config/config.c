@@ -19,6 +19,8 @@ static const Setting config_rows[] = {
 
         { "daemon.log_level", NULL, SETTING_ENUM, AT(daemon.log_level), .names = &log_levels, .fallback = LOG_INFO,
           .doc = "least important messages that are logged" },
+        { "daemon.state_interval", NULL, SETTING_SECONDS, AT(daemon.state_interval_ns), "seconds", 1, 3600, 5,
+          .doc = "how often what was learned is kept, for the next start" },
 
         { "audit.decisions", NULL, SETTING_ENUM, AT(daemon.audit_decisions), .names = &audit_decisions_names, .fallback = AUDIT_OFF,
           .doc = "which decisions and reports the audit log records, beside management actions" },

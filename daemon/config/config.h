@@ -36,6 +36,7 @@ typedef struct DaemonSettings {
         /* Names of groups, NULL-terminated; "*": everybody. prober: who may follow and report probes. */
         char **admin_groups, **operator_groups, **client_groups, **viewer_groups, **prober_groups;
         int log_level;                  /* syslog level */
+        uint64_t state_interval_ns;     /* how often what was learned is kept */
         int audit_decisions;            /* an AuditDecisions */
         double audit_sample_rate;       /* a ratio */
         size_t audit_max_size;          /* bytes */

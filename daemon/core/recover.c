@@ -63,6 +63,10 @@ void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns,
         if (of_period)
                 add_spent(&n->period, start_utc_ns, sum->cost);
         if (period == PERIOD_MONTHLY && n->month.start_ns == start_utc_ns) {
+                if (meter_advance(&s->month, PERIOD_MONTHLY, r->utc_ns)) {
+                        s->month_units = 0;
+                        s->month_since_utc_ns = s->month.start_ns;
+                }
                 use_units(n, sum->operation ? node_find_operation(n, sum->operation) : 0, sum->units);
                 s->month_units = add_units(s->month_units, sum->units);
         }

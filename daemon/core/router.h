@@ -318,6 +318,10 @@ void router_scenario(Router *r, size_t i, uint64_t now_ns, ScenarioView *ret);
  * type and service (NULL: all services). severity -1: as usual. *ret: its place. */
 int router_scenario_open(Router *r, ScenarioType type, const char *service, const char *const *nodes, size_t n_nodes,
                          int severity, const char *detail, uint64_t now_ns, size_t *ret);
+/* Puts back one of an earlier life, resolved ones too, in the order in which they began. -ENOSPC: the table is full. */
+int router_restore_scenario(Router *r, const ScenarioView *x, uint64_t now_ns);
+/* All of them are back: they shape decisions again. */
+void router_restore_scenarios_done(Router *r, uint64_t now_ns);
 int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t now_ns, size_t *ret);
 
 /* ---- analytics ---- */

@@ -2,6 +2,7 @@
 /* The life of scenarios. What makes one begin and end is in scenario-detect.c. */
 #include "daemon/core/scenario.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -255,6 +256,80 @@ int router_scenario_open(Router *r, ScenarioType type, const char *service, cons
                 add_node(x, r->nodes[names_find(&r->node_names, nodes[i])]);
         *ret = (size_t) (x - r->scenarios);
         return 0;
+}
+
+/* The constant of that name; NULL: there is none. */
+static const char *step_name(const char *name) {
+        for (size_t i = 0; name && i < ELEMENTSOF(step_names); i++)
+                if (streq(step_names[i], name))
+                        return step_names[i];
+        return NULL;
+}
+
+static bool can_be(const ScenarioView *x) {
+        return x->id && x->id[0] && strlen(x->id) <= SCENARIO_ID_MAX && (unsigned) x->type < _SCENARIO_TYPE_MAX &&
+               (unsigned) x->severity < _SEVERITY_MAX && (unsigned) x->state < _SCENARIO_STATE_MAX &&
+               (unsigned) x->optimization_strategy < _OPTIMIZATION_STRATEGY_MAX && x->n_nodes <= SCENARIO_NODES_MAX &&
+               x->n_timeline <= TIMELINE_MAX;
+}
+
+static void restore_texts(Scenario *s, const ScenarioView *x) {
+        snprintf(s->id, sizeof(s->id), "%s", x->id);
+        snprintf(s->service_name, sizeof(s->service_name), "%s", x->service_name ?: "");
+        snprintf(s->reason, sizeof(s->reason), "%s", x->reason ?: "");
+        for (size_t i = 0; i < x->n_nodes; i++)
+                snprintf(s->nodes[s->n_nodes++], sizeof(s->nodes[0]), "%s", x->nodes[i]);
+        for (size_t i = 0; i < x->n_timeline; i++) {
+                TimelineEntry *t = &s->timeline[s->n_timeline];
+
+                *t = x->timeline[i];
+                t->step = step_name(t->step);
+                s->n_timeline += t->step != NULL;
+        }
+}
+
+int router_restore_scenario(Router *r, const ScenarioView *x, uint64_t now_ns) {
+        uint64_t age_ns = r->utc_ns > x->started_utc_ns ? r->utc_ns - x->started_utc_ns : 0;
+        Scenario *s;
+
+        now_ns = router_advance(r, now_ns);
+        if (!can_be(x))
+                return -EINVAL;
+        s = find_place(r);
+        if (!s)
+                return -ENOSPC;
+        *s = (Scenario) {
+                .serial = ++r->scenario_serial, .type = x->type, .state = x->state, .severity = x->severity,
+                .strategy = x->optimization_strategy, .declared = x->declared, .impact = x->impact,
+                .started_ns = now_ns > age_ns ? now_ns - age_ns : 0, .started_utc_ns = x->started_utc_ns,
+                .updated_utc_ns = x->updated_utc_ns, .resolved_utc_ns = x->resolved_utc_ns,
+                .escalations = x->state != SCENARIO_ESCALATED ? 0 : age_ns < SCENARIO_ESCALATE_AGAIN_NS ? 1 : 2,
+                .fell_back = x->impact.diverted_calls > 0, .timer.kind = TIMER_SCENARIO,
+        };
+        restore_texts(s, x);
+        if (!scenario_is_live(s))
+                return 0;
+        if (s->service_name[0]) {
+                uint32_t i = names_find(&r->service_names, s->service_name);
+
+                if (i == NAMES_NONE) {
+                        s->state = SCENARIO_RESOLVED;
+                        s->resolved_utc_ns = r->utc_ns;
+                        scenario_note(r, s, STEP_ANALYTICS_UPDATE, "its service is gone");
+                        return 0;
+                }
+                s->service = r->services[i];
+        }
+        timer_arm(&r->timers, &s->timer, now_ns + SCENARIO_CHECK_NS);
+        return 0;
+}
+
+void router_restore_scenarios_done(Router *r, uint64_t now_ns) {
+        uint32_t wanted = r->effects.event_mask;
+
+        r->effects.event_mask = 0; /* it was told when it happened */
+        optimize(r, NULL, router_advance(r, now_ns));
+        r->effects.event_mask = wanted;
 }
 
 int router_scenario_resolve(Router *r, const char *id, const char *why, uint64_t now_ns, size_t *ret) {

@@ -179,3 +179,31 @@ def connected(fake, snmpd, subagent, wait_for):
 def standins(run_dir, started):
     """The five provider stand-ins: standins.urls["stripe"], standins.fault("stripe", "outage"), standins.counts()."""
     return started(parts.Standins(run_dir)).wait_ready()
+
+
+@pytest.fixture
+def lives(daemon):
+    """lives(config) starts the daemon; lives.killed() and lives.stopped() end it so, and start it once more with what it left."""
+    class Lives:
+        def __init__(self):
+            self.n = 0
+            self.config = self.current = None
+
+        def __call__(self, config=None, **details):
+            self.config = config or self.config
+            self.n += 1
+            before = self.current
+            if before:
+                details |= {"state_dir": before.state_dir, "runtime_dir": before.runtime_dir, "socket_path": before.socket}
+            self.current = daemon(self.config, name=f"pointsmand{self.n}", **details)
+            return self.current
+
+        def killed(self, config=None, **details):
+            self.current.kill()
+            return self(config, **details)
+
+        def stopped(self, config=None, **details):
+            self.current.stop()
+            return self(config, **details)
+
+    return Lives()

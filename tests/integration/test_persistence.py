@@ -28,34 +28,6 @@ def service_of(client, name):
     return next(s for s in client.call("GetSystemStatus")["services"] if s["serviceName"] == name)
 
 
-@pytest.fixture
-def lives(daemon):
-    """lives(config) starts the daemon; lives.again() starts it once more, after it was killed or stopped."""
-    class Lives:
-        def __init__(self):
-            self.n = 0
-            self.current = None
-
-        def __call__(self, config=None, **details):
-            self.config = config or self.config
-            self.n += 1
-            before = self.current
-            if before:
-                details |= {"state_dir": before.state_dir, "runtime_dir": before.runtime_dir, "socket_path": before.socket}
-            self.current = daemon(self.config, name=f"pointsmand{self.n}", **details)
-            return self.current
-
-        def killed(self, **details):
-            self.current.kill()
-            return self(**details)
-
-        def stopped(self, **details):
-            self.current.stop()
-            return self(**details)
-
-    return Lives()
-
-
 ENDS = pytest.mark.parametrize("end", ["killed", "stopped"])
 
 
@@ -90,6 +62,9 @@ def test_money_survives(lives, end):
 
 # ---- killed at random moments under load ----
 
+PING = 3000  # micro-dollars
+
+
 class Caller(threading.Thread):
     """Routes and reports as fast as it can, with a connection of its own, and keeps books of what was acknowledged. What it
     was not told it asks for again: a report whose answer did not come is made once more, and counts once."""
@@ -100,9 +75,9 @@ class Caller(threading.Thread):
         self.random = random.Random(seed)
         self.spent = 0          # micro-dollars, of reports that were acknowledged
         self.calls = 0
-        self.unsure = []        # oneway: sent, and whether it arrived only the ledger knows
-        self.refused = 0
-        self.first_answers = [] # when, after a connection was lost, the next decision came
+        self.sent = 0           # oneway; whether they arrived only the ledger knows
+        self.unsure = []        # when, in this life of the daemon
+        self.sent_in_time = 0   # in lives that are over, so long before the end that they have to count
         self.asked = 0          # routes asked for and not answered: they may be open until they run out
         self.waiting = None     # a report that was not answered
         self.stopping = False
@@ -134,17 +109,23 @@ class Caller(threading.Thread):
             self.asked -= 1
             if e.name != "BudgetExhausted":
                 raise
-            self.refused += 1
             time.sleep(0.002)
             return
-        self.first_answers.append(time.monotonic())
         cost = self.random.randrange(1, micro(PRICE))
         if self.durable:
             self.waiting = (decision, cost, False)
             self.report(c, decision, cost, False)
         else:
-            self.unsure.append((decision, cost))
-            c.oneway("Report", decision=decision, httpStatus=200, cost=cost / 1e6, latencyMs=5)
+            c.oneway("Report", decision=decision, httpStatus=200, cost=PING / 1e6, latencyMs=5)
+            self.sent += 1
+            self.unsure.append(time.monotonic())
+            time.sleep(0.001)
+
+    def finish(self):
+        """What was left when it was stopped."""
+        if self.waiting:
+            with Client(self.path) as c:
+                self.report(c, *self.waiting)
 
     def report(self, c, decision, cost, again):
         self.waiting = (decision, cost, True)
@@ -159,6 +140,85 @@ class Caller(threading.Thread):
         self.calls += 1
 
 
-def ledger_of(state_dir):
-    """The sums of each service, by verdict, as anybody can read them."""
-    return sqlite3.connect(f"file:{os.path.join(state_dir, 'ledger.db')}?mode=ro", uri=True)
+def sums(state_dir, service, table="month"):
+    """(micro-dollars, calls that were reported, calls that ran out) of a service, as anybody can read them; one for each start."""
+    db = sqlite3.connect(f"file:{os.path.join(state_dir, 'ledger.db')}?mode=ro", uri=True)
+    try:
+        return db.execute(f"SELECT sum(s.cost), sum(s.ok + s.performance_degradation), sum(s.unknown) FROM {table} AS s JOIN kind ON "
+                          "kind.id = s.kind JOIN name ON name.id = kind.service WHERE name.text = ? GROUP BY s.start",
+                          (service,)).fetchall()
+    finally:
+        db.close()
+
+
+def first_route_after(path, service):
+    """Seconds until a decision is answered, trying all the time."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + process.DEADLINE:
+        try:
+            with Client(path) as c:
+                c.call("Report", decision=c.call("Route", serviceName=service)["decision"]["id"], error="not_sent")
+                return time.monotonic() - begun
+        except (Disconnected, ConnectionError, FileNotFoundError):
+            time.sleep(0.0005)
+    raise process.Failed("no decision")
+
+
+CAP = 40 * PRICE
+LEASE = 2  # seconds
+
+
+def test_killed_a_hundred_times(lives, wait_for):
+    """kill -9 at random moments under load: nothing that was acknowledged is lost or counts twice, and no cap is overshot."""
+    service = SERVICE | {"load_balancing": {"health_check_interval": 0, "lease_seconds": LEASE}}
+    config = {"services": {name: service for name in ("maps", "more", "pings", "probe")} | {
+        "tight": service | {"cost_constraints": {"max_cost_per_hour": CAP}}}}
+    rng = random.Random(6)
+    d = lives(config)
+    callers = [Caller(d.socket, name, name != "pings", seed) for seed, name in enumerate(("maps", "maps", "more", "tight", "tight", "pings"))]
+    for c in callers:
+        c.start()
+    answered_in = []
+    for _ in range(100):
+        time.sleep(rng.uniform(0.01, 0.25))
+        d.kill()
+        killed = time.monotonic()
+        for c in callers:
+            assert c.error is None
+            c.sent_in_time += len([s for s in c.unsure if s < killed - 0.25])
+            c.unsure.clear()
+        d = lives(config, ready=False)
+        answered_in.append(first_route_after(d.socket, "probe"))
+        with d.client() as look:
+            tight = service_of(look, "tight")
+            assert micro(tight["spendHour"]) + micro(tight["reserved"]) <= micro(CAP)
+    for c in callers:
+        c.stopping = True
+    for c in callers:
+        c.join(process.DEADLINE)
+        assert not c.is_alive() and c.error is None
+        c.finish()
+    look = d.client()
+    wait_for(lambda: look.call("GetSystemStatus")["status"]["leases"] == 0, "what was never reported runs out")
+    lives.stopped()
+
+    for name in ("maps", "more", "tight"):
+        spent = sum(c.spent for c in callers if c.service == name)
+        calls = sum(c.calls for c in callers if c.service == name)
+        asked = sum(c.asked for c in callers if c.service == name)
+        cost, reported, expired = map(sum, zip(*sums(d.state_dir, name)))
+        assert calls > 100 or name == "tight"
+        assert reported == calls
+        assert expired <= asked
+        assert cost == spent + expired * micro(PRICE)
+    for hour, _, _ in sums(d.state_dir, "tight", "hour"):
+        assert hour <= micro(CAP)
+    pings = callers[-1]
+    cost, reported, expired = map(sum, zip(*sums(d.state_dir, "pings")))
+    assert pings.sent_in_time <= reported <= pings.sent
+    assert cost == reported * PING + expired * micro(PRICE)
+
+    answered_in.sort()
+    print(f"exec to first decision: median {answered_in[50] * 1e3:.1f} ms, 95 % {answered_in[95] * 1e3:.1f} ms, "
+          f"worst {answered_in[-1] * 1e3:.1f} ms; {sum(c.calls for c in callers)} calls, {pings.sent} oneway")
+    assert answered_in[50] < 0.1
