@@ -16,10 +16,11 @@ OTHERS = ("c", "conf", "diff", "json", "text", "trace")
 PLACES = ("system", "dev")
 
 FOREVER = "until Ctrl-C"
+PATIENCE = (1, 4, 16)  # seconds until it is interrupted, if what is shown does not come sooner
 INTERRUPT = """
-forever() { # runs what ends by Ctrl-C alone, for a while
+forever() {
         local status=0
-        timeout --signal=INT --kill-after=5 "${FOREVER_SECONDS:-1}" "$@" || status=$?
+        timeout --signal=INT --kill-after=5 %d "$@" || status=$?
         case $status in 0 | 124 | 130) ;; *) return "$status" ;; esac
 }
 """
@@ -148,10 +149,10 @@ def commands(block):
     return found
 
 
-def runnable(command):
-    """As a script: what goes on until Ctrl-C is interrupted after a while."""
+def runnable(command, seconds):
+    """As a script: what goes on until Ctrl-C is interrupted after so many seconds."""
     lines = [f"forever {line}" if FOREVER in line else line for line in re.sub(r"\\\n\s*", " ", command).split("\n")]
-    return INTERRUPT + "\n".join(lines) + "\n"
+    return INTERRUPT % seconds + "\n".join(lines) + "\n"
 
 
 def pattern_of(shown):
@@ -170,14 +171,14 @@ def compare(shown, output):
 
 def run_block(block, run):
     """Runs it by run(script) → (exit status, output); what is wrong, or None."""
-    wanted = commands(block) if block.kind == "console" else [[block.text, None]]
-    for command, shown in wanted:
-        status, output = run(runnable(command))
-        if status != 0:
-            return f"{block}: {command.strip()}\nexit status {status}\n{output}"
-        difference = compare(shown, output) if shown else None
+    for command, shown in commands(block) if block.kind == "console" else [[block.text, None]]:
+        for seconds in PATIENCE if FOREVER in command else PATIENCE[:1]:
+            status, output = run(runnable(command, seconds))
+            difference = f"exit status {status}\n{output}" if status else compare(shown, output) if shown else None
+            if status or not difference:
+                break
         if difference:
-            return f"{block}: {command}: {difference}"
+            return f"{block}: {command.strip()}\n{difference}"
     return None
 
 
