@@ -109,13 +109,22 @@ static uint32_t find_operation(const Node *n, uint32_t mark) {
         return 0;
 }
 
+/* Where the lease's operation stands with the plugin of today. */
+static uint16_t place_now(const Router *r, const Lease *x, const Node *n) {
+        const struct pm_provider *p = n->settings->provider;
+        bool same = p && streq(r->leases.names[x->node].provider, p->name);
+        uint32_t operation = same ? find_operation(n, x->operation_mark) : 0;
+
+        return operation == 0 && x->operation_mark != 0 ? OPERATION_GONE : (uint16_t) operation;
+}
+
 static void reopen(Router *r, Lease *x, Node *n) {
         Breaker *b = &node_hot(n)->breaker;
 
         advance_meters(r, n);
         x->serial = 0;
+        x->operation = place_now(r, x, n);
         x->node = n->slot;
-        x->operation = (uint16_t) find_operation(n, x->operation_mark);
         x->counted = x->counted != 0;
         x->idempotent = (int8_t) CLAMP(x->idempotent, -1, 1);
         if (!(fabsf(x->latitude) <= 90) || !(fabsf(x->longitude) <= 180))

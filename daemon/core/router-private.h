@@ -163,7 +163,8 @@ static inline void lease_reserve(Router *r, Node *n, const Lease *l) {
         s->month_units += MIN(l->units, INT64_MAX - s->month_units);
         if (l->month_start_ns == n->month.start_ns) {
                 n->used += l->units;
-                n->operations[l->operation].used += l->units;
+                if (l->operation != OPERATION_GONE)
+                        n->operations[l->operation].used += l->units;
         }
         node_hot(n)->in_flight++;
         budget_reserve(&s->budget, l->estimate);

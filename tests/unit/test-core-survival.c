@@ -223,6 +223,51 @@ static void test_gone_node(void **state) {
         munmap(b, sizeof(Books));
 }
 
+/* A call is settled as the operation that it was, though a newer plugin has it elsewhere, or not at all. */
+static void test_operations_that_moved(void **state) {
+        const struct pm_operation reordered[] = { test_provider.operations[1], test_provider.operations[0], {} };
+        struct pm_provider newer = test_provider, without = test_provider, other = test_provider;
+        const struct {
+                const struct pm_provider *provider;
+                const char *operation;
+        } cases[] = { { &newer, "pay" }, { &without, NULL }, { &other, NULL } };
+        Outcome o = core_outcome(PM_OK, MS);
+
+        newer.operations = reordered;
+        without.operations = reordered + 1; /* geocode alone */
+        other.name = "other";
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                void *memory = shared(lease_memory_size(&limits));
+                Books *b = shared(sizeof(Books));
+                RouteRequest q = core_request();
+                RouteRefusal refusal;
+                LeaseView view;
+                Core c;
+
+                two_services(&c);
+                start(&c, &c.settings, memory, b, 1);
+                q.service = "t";
+                q.operation = "pay"; /* 29000 each */
+                assert_int_equal(router_route(c.router, &q, c.now, &c.d, &refusal), 0);
+                router_free(c.router);
+
+                for (size_t k = 0; k < 2; k++)
+                        c.settings.services[1].nodes[k].provider = cases[i].provider;
+                assert_int_equal(start(&c, &c.settings, memory, b, 2).open, 1);
+                assert_int_equal(router_lease(c.router, c.d.id, UID, false, &view), 0);
+                if (cases[i].operation)
+                        assert_string_equal(view.operation->name, cases[i].operation);
+                else
+                        assert_null(view.operation);
+                o.units = 3 * UNITS_ONE;
+                assert_int_equal(router_report(c.router, c.d.id, UID, false, &o, c.now, &c.settlement), 0);
+                assert_int_equal(c.settlement.settled, 3 * 29000);
+                core_done(&c);
+                munmap(memory, lease_memory_size(&limits));
+                munmap(b, sizeof(Books));
+        }
+}
+
 /* ---- any damage ---- */
 
 static void test_damage(void **state) {
@@ -573,6 +618,7 @@ static void test_killed(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_restart),  cmocka_unit_test(test_disk_is_away), cmocka_unit_test(test_gone_node),
+                cmocka_unit_test(test_operations_that_moved),
                 cmocka_unit_test(test_damage),   cmocka_unit_test(test_history),      cmocka_unit_test(test_killed),
         };
 
