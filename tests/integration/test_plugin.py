@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -73,3 +74,47 @@ def test_a_strangers_plugin(installed, daemon, client, run_dir, build_dir, which
         assert decision["url"] == "https://api.acme.example" and decision["estimatedCost"] == 0, "5000 are free"
         answer = c.call("Report", decision=decision["id"], httpStatus=status, latencyMs=10)
         assert answer["verdict"] == verdict and answer["reason"] == ("" if status == 200 else f"HTTP {status}")
+
+
+def test_a_plugin_that_is_replaced_under_the_daemon(installed, daemon, client, run_dir, build_dir):
+    providers = os.path.join(run_dir, "providers")
+    os.mkdir(providers, 0o755)
+    with open(EXAMPLE, encoding="utf-8") as f:
+        source = f.read()
+
+    def put(change):
+        path = os.path.join(run_dir, "acme.c")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(change(source))
+        os.rename(build(installed, path, run_dir), os.path.join(providers, "acme.so"))
+
+    def acme(c):
+        return next(p for p in c.call("ListProviders")["providers"] if p["name"] == "acme")
+
+    def judge(c):
+        decision = c.call("Route", serviceName="maps", operation="geocode")["decision"]["id"]
+        return c.call("Report", decision=decision, httpStatus=429, latencyMs=10)["verdict"]
+
+    put(lambda text: text)
+    config = {"services": {"maps": {"nodes": {"acme": {"provider": "acme"}}}}}
+    d = daemon(config, provider_dir_=providers)
+    c = client(d)
+    assert acme(c)["version"] == "1" and judge(c) == "rate_limit_exceeded"
+
+    # The one that is loaded stays, and works, until the daemon is started anew.
+    for change in (lambda text: text.replace('.version = "1"', '.version = "2"'), lambda text: text.replace("= PM_PROVIDER_ABI,", "= PM_PROVIDER_ABI + 1,")):
+        put(change)
+        assert acme(c)["version"] == "1" and judge(c) == "rate_limit_exceeded"
+        before = c.call("GetSystemStatus")["status"].get("lastReloadAt")
+        d.signal(signal.SIGHUP)
+        d.wait_for(lambda before=before: c.call("GetSystemStatus")["status"].get("lastReloadAt") != before, "it reloads")
+        assert acme(c)["version"] == "1" and judge(c) == "rate_limit_exceeded"
+    os.unlink(os.path.join(providers, "acme.so"))
+    assert judge(c) == "rate_limit_exceeded"
+
+    # Of another ABI, it is refused with what to do, and the daemon works all the same.
+    put(lambda text: text.replace("= PM_PROVIDER_ABI,", "= PM_PROVIDER_ABI + 1,"))
+    d.stop()
+    c = client(daemon(config, provider_dir_=providers, name="second"))
+    assert "rebuild it against" in acme(c)["error"]
+    assert c.call("GetHealth")["status"] in ("degraded", "unhealthy")
