@@ -31,11 +31,8 @@ static void print_event(Ctl *c, const json_t *event) {
         print_wrapped(t, line, (unsigned) (text_width(time) + 2 + MAX(text_width(severity) + 2, (size_t) 10)), MESSAGE_COLUMN);
 }
 
-/* Hands each reply of a stream on, until the stream or the connection ends. */
-static Exit follow(Ctl *c, const char *method, const char *parameters, void (*print)(Ctl *c, const json_t *reply)) {
-        Exit e = ctl_connect(c);
-        if (e != EXIT_DONE)
-                return e;
+/* Hands each reply of a stream on, until the stream or the connection ends. What libpointsman returned; 0: nobody reads any more. */
+static int follow(Ctl *c, const char *method, const char *parameters, void (*print)(Ctl *c, const json_t *reply)) {
         int k = pointsman_follow(c->client, method, parameters);
         while (k >= 0) {
                 _cleanup_free_ char *text = NULL;
@@ -44,36 +41,57 @@ static Exit follow(Ctl *c, const char *method, const char *parameters, void (*pr
                         break;
                 _cleanup_json_ json_t *reply = json_loads(text, 0, NULL);
                 if (!reply)
-                        return ctl_failed(c, -EPROTO);
+                        return -EPROTO;
                 print(c, reply);
                 if (fflush(c->out.file) == EOF)
-                        return EXIT_DONE; /* nobody reads any more; main() says why */
+                        return 0; /* main() says why */
         }
-        if (k != -ENODATA)
-                return ctl_failed(c, k);
-        return EXIT_DONE;
+        return k;
 }
+
+/* ---- events ---- */
+
+#define RETRY_MIN_US 200000U
+#define RETRY_MAX_US 2000000U
 
 static void print_event_reply(Ctl *c, const json_t *reply) {
         const json_t *event = json_at(reply, "event");
 
+        if (json_is_integer(json_at(event, "serial")))
+                c->serial = json_integer_value(json_at(event, "serial"));
         if (c->json)
                 ctl_print_json(c, event ?: reply, NULL);
         else
                 print_event(c, event);
 }
 
-Exit run_events(Ctl *c, const Request *r) {
-        _cleanup_free_ char *parameters = json_dumps(r->parameters, JSON_COMPACT | JSON_REAL_PRECISION(15));
+/* Waits until the daemon is back, however long that takes. */
+static void reconnect(Ctl *c) {
+        complain("the daemon has hung up; waiting for it");
+        c->client = pointsman_close(c->client);
+        for (unsigned wait_us = RETRY_MIN_US; pointsman_connect(c->socket, &c->client) < 0; wait_us = MIN(wait_us * 2, RETRY_MAX_US))
+                usleep(wait_us);
+}
 
-        if (!parameters)
-                return out_of_memory();
-        Exit e = follow(c, "Subscribe", parameters, print_event_reply);
-        if (e == EXIT_DONE) {
-                complain("the daemon has ended the stream");
-                return EXIT_UNREACHABLE;
+/* Goes on with the event after the last one: a daemon that was started anew knows the numbers of the one before, or begins with what
+ * it has. */
+Exit run_events(Ctl *c, const Request *r) {
+        Exit e = ctl_connect(c);
+        if (e != EXIT_DONE)
+                return e;
+        for (c->serial = -1;;) {
+                if (c->serial >= 0 && json_object_set_new(r->parameters, "since", json_integer(c->serial)) < 0)
+                        return out_of_memory();
+                _cleanup_free_ char *parameters = json_dumps(r->parameters, JSON_COMPACT | JSON_REAL_PRECISION(15));
+                if (!parameters)
+                        return out_of_memory();
+                int k = follow(c, "Subscribe", parameters, print_event_reply);
+                if (k == 0)
+                        return EXIT_DONE;
+                if (k != -ENODATA && k != -ECONNRESET && k != -EPIPE)
+                        return ctl_failed(c, k);
+                reconnect(c);
         }
-        return e;
 }
 
 /* ---- call ---- */
@@ -95,12 +113,13 @@ Exit run_call(Ctl *c, const Request *r) {
         compact = json_dumps(parameters, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (!compact)
                 return out_of_memory();
-        if (request_option(r, "more"))
-                return follow(c, method, compact, print_reply);
-
         Exit e = ctl_connect(c);
         if (e != EXIT_DONE)
                 return e;
+        if (request_option(r, "more")) {
+                int k = follow(c, method, compact, print_reply);
+                return k == 0 || k == -ENODATA ? EXIT_DONE : ctl_failed(c, k);
+        }
         if (request_option(r, "oneway")) {
                 int k = pointsman_send(c->client, method, compact);
                 return k < 0 ? ctl_failed(c, k) : EXIT_DONE;

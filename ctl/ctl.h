@@ -78,6 +78,7 @@ struct Ctl {
         bool json;
         Terminal out;       /* where readable output goes */
         pointsman *client;
+        json_int_t serial;  /* of the last event; -1: none yet */
 };
 
 /* ---- messages, all on standard error ---- */

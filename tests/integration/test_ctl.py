@@ -264,11 +264,17 @@ def test_json_is_one_object_a_line(script, ctl):
     assert ctl(s, "scenarios", "-j").stdout == ""
 
 
+def one_after_the_other(*answers):
+    """Each once; then a refusal."""
+    left = list(answers)
+    return lambda _: left.pop(0) if left else ("org.pointsman.routing.Busy", {"reason": "enough"})
+
+
 def test_nothing_from_the_daemon_steers_the_terminal(script, ctl):
     evil = "a\033[2Jb\x07\x9b31m\u202ec\nd"
     s = script(GetSystemStatus={"status": {"version": evil, "health": evil}, "services": [SERVICE | {"serviceName": evil}]},
                Route=("org.pointsman.routing.NoSuchService", {"serviceName": evil}),
-               Report={"verdict": evil, "reason": evil, "settledCost": 1}, Subscribe=[{"event": {"message": evil, "type": evil}}])
+               Report={"verdict": evil, "reason": evil, "settledCost": 1}, Subscribe=one_after_the_other([{"event": {"message": evil, "type": evil}}]))
     for arguments in (["status"], ["services"], ["route", "x"], ["report", "d"], ["events"]):
         done = ctl(s, *arguments)
         assert not set(done.stdout + done.stderr) & set("\033\x07\x9b\u202e"), arguments
@@ -306,13 +312,16 @@ def test_a_decision_reads_well(script, ctl):
 def test_events_follow(script, ctl):
     event = {"serial": 7, "time": "2026-11-23T10:00:00.123Z", "type": "circuit_changed", "severity": "high", "serviceName": "maps",
              "node": "maps/here", "message": "opened after 5 failures", "data": {}}
-    s = script(Subscribe=[{"event": event}, {"event": event | {"serial": 8}}])
+    replies = [[{"event": event}, {"event": event | {"serial": 8}}], [{"event": event | {"serial": 9}}]]
+    s = script(Subscribe=one_after_the_other(*replies))
     done = ctl(s, "events", "--type", "circuit_changed", "--service", "maps", "--severity", "low", "--since", "6")
-    assert s.asked == [("Subscribe", {"types": ["circuit_changed"], "serviceName": "maps", "minSeverity": "low", "since": 6})]
+    wanted = {"types": ["circuit_changed"], "serviceName": "maps", "minSeverity": "low"}
+    # The daemon hangs up twice: it is asked for what came after the last event.
+    assert s.asked == [("Subscribe", wanted | {"since": 6}), ("Subscribe", wanted | {"since": 8}), ("Subscribe", wanted | {"since": 9})]
     assert done.stdout.count("maps/here: opened after 5 failures (circuit_changed#7)") == 1
-    assert done.returncode == 3 and "hung up" in done.stderr
-    done = ctl(s, "events", "--json")
-    assert [json.loads(line)["serial"] for line in done.stdout.splitlines()] == [7, 8]
+    assert done.returncode == 1 and done.stderr.count("hung up") == 2 and "enough" in done.stderr
+    done = ctl(script_with(s, Subscribe=one_after_the_other(*replies)), "events", "--json")
+    assert [json.loads(line)["serial"] for line in done.stdout.splitlines() if "serial" in line] == [7, 8, 9]
 
 
 # ---- exec ----
