@@ -61,7 +61,7 @@ static const CommandOption events_options[] = {
 static const CommandOption cost_report_options[] = {
         { "from", 0, OPTION_TEXT, "TIME", "from", NULL, "from then on, e.g. 2026-11-01T00:00:00Z: a full hour of the last week, or a full minute of the last hour" },
         { "to", 0, OPTION_TEXT, "TIME", "to", NULL, "until then" },
-        { "group-by", 'g', OPTION_LIST, "WHAT", "groupBy", NULL, "a sum for each service, node, provider, hour or day; may be repeated" },
+        { "group-by", 'g', OPTION_LIST, "WHAT", "groupBy", NULL, "a sum for each service, node, provider, operation, tier, hour, day or month; may be repeated" },
         {},
 };
 

@@ -46,8 +46,8 @@ const ApiMethod api_methods[] = {
         { "GetOptimizationAnalytics", ROLE_VIEWER, false, &nothing, &optimization_analytics_out, api_get_optimization_analytics,
           "What choosing has brought in all services since the start, and what would bring more." },
         { "GetCostReport", ROLE_VIEWER, false, &cost_report_in, &cost_report_out, api_get_cost_report,
-          "What was spent, from what the daemon remembers: a week by the hour, since its start, of nodes that still exist. A time "
-          "outside of that is refused." },
+          "What was spent, from the ledger, to the micro-dollar: by the hour as long as hours are kept, further back by the day, then by "
+          "the month. A time that the ledger cannot tell apart is refused.", .deferrable = true },
         { "ListProviders", ROLE_VIEWER, false, &nothing, &providers_out, api_list_providers,
           "The provider plugins, loaded or not." },
         { "Subscribe", ROLE_VIEWER, true, &subscribe_in, &subscribe_out, api_subscribe,

@@ -11,6 +11,7 @@
 #include "daemon/api/persistence.h"
 #include "daemon/api/probes.h"
 #include "daemon/api/types.h"
+#include "daemon/core/budget.h"
 
 /* Changes of registrations that wait for the disk; the first one is under way. */
 typedef struct RegistrationChange RegistrationChange;

@@ -186,7 +186,7 @@ static int read_meta(Database *d, const char *key, uint64_t *ret) {
 }
 
 static int prepare_all(Database *d) {
-        uint64_t generation = 0, serial = 0, hours_from = 0, days_from = 0;
+        uint64_t generation = 0, serial = 0, begun = 0, hours_from = 0, days_from = 0;
         int r = 0;
 
         sqlite3_create_function(d->db, "add_up", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, add_up, NULL, NULL);
@@ -198,6 +198,8 @@ static int prepare_all(Database *d) {
         if (r == 0)
                 r = read_meta(d, "call", &serial);
         if (r == 0)
+                r = read_meta(d, "begun", &begun);
+        if (r == 0)
                 r = read_meta(d, "hours_from", &hours_from);
         if (r == 0)
                 r = read_meta(d, "days_from", &days_from);
@@ -206,6 +208,7 @@ static int prepare_all(Database *d) {
         /* One that somebody has put in place of another does not take back what was said to be committed. */
         d->generation = MAX(d->generation, generation);
         d->serial = MAX(d->serial, serial);
+        d->begun = (int64_t) begun;
         d->hours_from = (int64_t) hours_from;
         d->days_from = (int64_t) days_from;
         d->dropping = true;

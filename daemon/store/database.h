@@ -57,7 +57,7 @@ typedef struct Database {
 
         /* Of the last one committed, once it is open. */
         uint64_t generation, serial;
-        int64_t hours_from, days_from; /* what is older is kept as days, and as months */
+        int64_t begun, hours_from, days_from; /* what is older is kept not at all, as days, as months */
         bool dropping;                 /* there may be more to drop */
 } Database;
 

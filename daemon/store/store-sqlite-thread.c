@@ -79,6 +79,9 @@ static void note_commit(SqliteStore *s, Gather *g) {
         if (!status->opened && s->gathering->since_ns == 0)
                 s->gathering->generation = MAX(s->gathering->generation, s->database.generation + 1);
         status->opened = true;
+        status->begun_utc_ns = (uint64_t) s->database.begun * NSEC_PER_SEC;
+        status->hours_from_utc_ns = (uint64_t) s->database.hours_from * NSEC_PER_SEC;
+        status->days_from_utc_ns = (uint64_t) s->database.days_from * NSEC_PER_SEC;
         status->committed = MAX(s->database.generation, g->since_ns > 0 ? g->generation : 0);
         s->committed_call = s->database.serial;
         if (g->since_ns > 0) {

@@ -86,7 +86,9 @@ typedef struct StoreStatus {
                                     -ETIMEDOUT: the disk does not answer, -EUCLEAN: it was damaged and could not be set
                                     aside, -EPROTO: a newer version of the program wrote it */
         char trouble[256];       /* a sentence about it, or about what was set aside; "": nothing to say */
-        bool opened;             /* what earlier runs committed is known */
+        bool opened;             /* what earlier runs committed is known, and so are: */
+        uint64_t begun_utc_ns;   /* nothing older is in it */
+        uint64_t hours_from_utc_ns, days_from_utc_ns; /* what is older is kept as days, and as months */
         uint64_t committed;      /* generation */
         uint64_t commits, calls; /* since the start */
         uint64_t lost;           /* calls that could be neither written nor kept */

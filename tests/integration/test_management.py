@@ -187,7 +187,7 @@ def test_cost_report_tells_what_is_remembered(maps):
     calls(maps, "mapbox", 3)
     calls(maps, "google", 2)
     now = int(time.time())
-    hour, minute = now - now % 3600, now - now % 60
+    hour = now - now % 3600
     report = maps.call("GetCostReport")["report"]
     assert report["cost"] == pytest.approx(0.031) and report["calls"] == 5
     assert [r["serviceName"] for r in report["rows"]] == ["maps"] and report["rows"][0]["cost"] == report["cost"]
@@ -196,9 +196,10 @@ def test_cost_report_tells_what_is_remembered(maps):
     by_provider = maps.call("GetCostReport", groupBy=["provider", "day"])["report"]["rows"]
     assert [r["provider"] for r in by_provider] == ["google", "mapbox"] and "serviceName" not in by_provider[0]
     assert by_provider[0]["start"].startswith(instant(now - now % 86400)[:13])
-    assert maps.call("GetCostReport", **{"from": instant(max(hour, minute - 120))})["report"]["calls"] == 5
-    if minute - 600 >= hour:
-        assert maps.call("GetCostReport", **{"from": instant(hour), "to": instant(minute - 540)})["report"]["rows"] == []
+    assert maps.call("GetCostReport", **{"from": instant(hour)})["report"]["calls"] == 5
+    (by_month,) = maps.call("GetCostReport", groupBy=["month", "operation", "tier"])["report"]["rows"]
+    assert by_month["start"].endswith("-01T00:00:00.000Z") and by_month["operation"] == "" and by_month["costTier"] == "normal"
+    assert by_month["calls"] == 5 and report["rememberedSince"] <= instant(now)
 
 
 def test_cost_report_does_not_guess(maps):
@@ -206,9 +207,9 @@ def test_cost_report_does_not_guess(maps):
     hour = now - now % 3600
     for field, value, word in (("from", instant(hour - 7200), "remembered since"), ("from", instant(hour + 7200), "future"),
                                ("to", instant(hour + 7200), "future"), ("to", instant(hour - 3600), "later than from"),
-                               ("from", instant(hour + 1), "full minute" if now > hour + 1 else "future"),
+                               ("from", instant(hour + 1), "full hour" if now > hour + 1 else "future"),
                                ("from", "yesterday", "RFC 3339"),
-                               ("groupBy", ["operation"], "allowed are"), ("groupBy", "node", "array")):
+                               ("groupBy", ["colour"], "allowed are"), ("groupBy", ["hour", "month"], "at most one"), ("groupBy", "node", "array")):
         error = fails(maps, "InvalidParameter", "GetCostReport", **{field: value})
         assert error["parameter"] == field and word in error["reason"], (field, value, error)
 

@@ -200,6 +200,8 @@ def test_killed_a_hundred_times(lives, wait_for):
         c.finish()
     look = d.client()
     wait_for(lambda: look.call("GetSystemStatus")["status"]["leases"] == 0, "what was never reported runs out")
+    report = look.call("GetCostReport", groupBy=["service"])["report"]
+    reported_by = {row["serviceName"]: row for row in report["rows"]}
     lives.stopped()
 
     for name in ("maps", "more", "tight"):
@@ -211,6 +213,8 @@ def test_killed_a_hundred_times(lives, wait_for):
         assert reported == calls
         assert expired <= asked
         assert cost == spent + expired * micro(PRICE)
+        assert micro(reported_by[name]["cost"]) == cost and reported_by[name]["calls"] == reported + expired
+    assert micro(report["cost"]) == sum(micro(row["cost"]) for row in report["rows"])
     for hour, _, _ in sums(d.state_dir, "tight", "hour"):
         assert hour <= micro(CAP)
     pings = callers[-1]
