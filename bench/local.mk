@@ -36,7 +36,11 @@ bench_pointsman_sim_SOURCES = bench/sim/main.c
 bench_pointsman_sim_CPPFLAGS = $(AM_CPPFLAGS) -DTRACE_DIR='"$(abs_top_srcdir)/bench/sim/traces"'
 bench_pointsman_sim_LDADD = bench/libsim.la
 EXTRA_DIST += bench/sim/traces
-EXTRA_DIST += bench/bench-probes
+EXTRA_DIST += bench/bench-probes bench/bench-snmp bench/common.py
+noinst_PROGRAMS += bench/bare-subagent
+bench_bare_subagent_SOURCES = bench/bare-subagent.c
+bench_bare_subagent_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS)
+bench_bare_subagent_LDADD = $(NETSNMP_LIBS)
 noinst_PROGRAMS += bench/caller
 bench_caller_SOURCES = bench/caller.c bench/common.c bench/common.h
 bench_caller_CPPFLAGS = $(bench_bench_socket_CPPFLAGS)
