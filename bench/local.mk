@@ -44,3 +44,6 @@ bench_bare_subagent_LDADD = $(NETSNMP_LIBS)
 noinst_PROGRAMS += bench/caller
 bench_caller_SOURCES = bench/caller.c bench/common.c bench/common.h
 bench_caller_CPPFLAGS = $(bench_bench_socket_CPPFLAGS)
+noinst_PROGRAMS += bench/bench-store
+bench_bench_store_SOURCES = bench/bench-store.c
+bench_bench_store_LDADD = daemon/libpointsmand.la

@@ -118,7 +118,9 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/store/chain.c daemon/store/chain.h \
 	daemon/store/database.c daemon/store/database.h \
 	daemon/store/database-documents.c \
+	daemon/store/database-file.c \
 	daemon/store/database-keep.c \
+	daemon/store/database-salvage.c \
 	daemon/store/database-scenarios.c \
 	daemon/store/database-schema.c \
 	daemon/store/database-sums.c \

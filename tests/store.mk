@@ -2,6 +2,10 @@
 # The store's tests share a fixture.
 check_LTLIBRARIES += tests/unit/libstore.la
 tests_unit_libstore_la_SOURCES = tests/unit/store.c tests/unit/store.h tests/unit/test.h
+# To be loaded into a program: LD_PRELOAD=…/slow-disk.so
+check_LTLIBRARIES += tests/harness/slow-disk.la
+tests_harness_slow_disk_la_SOURCES = tests/harness/slow-disk.c
+tests_harness_slow_disk_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_unit_libstore_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_libstore_la_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_libstore_la_LIBADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
@@ -11,3 +15,16 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c
 tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_store_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_store_LDADD = tests/unit/libstore.la
+
+UNIT_TESTS += tests/unit/test-store-faults
+tests_unit_test_store_faults_SOURCES = tests/unit/test-store-faults.c tests/harness/slow-disk.c
+tests_unit_test_store_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_faults_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_store_faults_LDADD = tests/unit/libstore.la $(SQLITE_LIBS)
+
+UNIT_TESTS += tests/unit/test-store-damage
+tests_unit_test_store_damage_SOURCES = tests/unit/test-store-damage.c
+tests_unit_test_store_damage_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_store_damage_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_store_damage_LDADD = tests/unit/libstore.la $(SQLITE_LIBS)
+EXTRA_DIST += tests/data/ledger-version-1.sql

@@ -161,5 +161,8 @@ int database_migrate(Database *d) {
                          (long long) version, LEDGER_VERSION);
                 return -EPROTO;
         }
-        return version < LEDGER_VERSION ? step_up(d, (int) version) : 0;
+        /* Possible before there are tables, and a write in any case. */
+        if (empty)
+                r = database_execute(d, "PRAGMA auto_vacuum = INCREMENTAL");
+        return r == 0 && version < LEDGER_VERSION ? step_up(d, (int) version) : r;
 }

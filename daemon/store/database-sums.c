@@ -152,7 +152,7 @@ static int read_row(sqlite3_stmt *s, unsigned by, Arena *arena, StoreSum *ret) {
                                 return -ENOMEM;
                 }
         if (by & STORE_BY_TIER)
-                ret->tier = sqlite3_column_int(s, 5);
+                ret->tier = CLAMP(sqlite3_column_int(s, 5), 0, _COST_TIER_MAX - 1);
         read_sums(s, 6, ret);
         return 0;
 }

@@ -142,6 +142,7 @@ static int write_once(Database *d, const Gather *g) {
                 return r;
         r = database_end(d, write_all(d, g));
         if (r == 0) {
+                d->fresh = false;
                 d->generation = MAX(d->generation, g->generation);
                 d->serial = MAX(d->serial, g->serial);
         }

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/store/database.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "basic/macro.h"
 
@@ -16,23 +10,32 @@
 #define BUSY_MS 250
 /* The write-ahead log is cut back to that when it has been carried over. */
 #define WAL_KEPT (4 << 20)
+#define URI_MAX (3 * PATH_MAX + 32)
+#define OPEN_FLAGS (SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE)
 
 int database_init(Database *d, const char *folder) {
         *d = (Database) { .folder = strdup(folder), .folder_fd = -1 };
         return d->folder ? 0 : -ENOMEM;
 }
 
-static void close_database(Database *d) {
+void database_finalize(Database *d) {
         for (Statement s = 0; s < _STATEMENT_MAX; s++) {
                 sqlite3_finalize(d->statements[s]);
                 d->statements[s] = NULL;
         }
+}
+
+static void close_database(Database *d) {
+        database_finalize(d);
         sqlite3_close_v2(d->db);
         d->db = NULL;
+        d->only_reading = false;
+        d->log = 0;
 }
 
 void database_done(Database *d) {
         close_database(d);
+        database_drop_lost(d);
         closep(&d->folder_fd);
         free(d->folder);
         *d = (Database) { .folder_fd = -1 };
@@ -40,9 +43,17 @@ void database_done(Database *d) {
 
 /* ---- errors ---- */
 
-static int errno_of(sqlite3 *db, int rc) {
-        int system = db ? sqlite3_system_errno(db) : 0;
+/* SQLite does not tell it in all cases, but the call that has failed was the last one that did. */
+static int errno_of_disk(int error) {
+        static const int errors[] = { EROFS, ENOSPC, EDQUOT, EACCES, EPERM, ENOENT, ENXIO, ENODEV, ESTALE };
 
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                if (error == errors[i])
+                        return -error;
+        return -EIO;
+}
+
+static int errno_of(int rc, int error) {
         switch (rc & 0xff) {
         case SQLITE_OK:
         case SQLITE_ROW:
@@ -65,17 +76,20 @@ static int errno_of(sqlite3 *db, int rc) {
                 return -EFBIG;
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
-                return system > 0 ? -system : -EIO;
+                return rc == SQLITE_IOERR_NOMEM ? -ENOMEM : errno_of_disk(error);
         default: /* corrupt, not a database, or not with the tables that it must have */
                 return -EUCLEAN;
         }
 }
 
 int database_error(Database *d, int rc, const char *what) {
-        int r = errno_of(d->db, rc);
+        int r = errno_of(rc, errno);
 
         if (r == -EUCLEAN)
                 d->damaged = true;
+        /* What the disk refused once is looked at whole before it is trusted again. */
+        if ((rc & 0xff) == SQLITE_IOERR && r != -ENOSPC && r != -ENOMEM)
+                d->doubted = true;
         snprintf(d->note, sizeof(d->note), "%s: %s", what, d->db ? sqlite3_errmsg(d->db) : sqlite3_errstr(rc));
         return r;
 }
@@ -101,36 +115,6 @@ int database_execute(Database *d, const char *sql) {
 }
 
 /* ---- opening ---- */
-
-static int note(Database *d, int r, const char *what) {
-        snprintf(d->note, sizeof(d->note), "%s %s: %s", what, d->folder, strerror(-r));
-        return r;
-}
-
-/* Two writers would count from the same numbers. The lock goes with the process, however that ends. */
-static int lock_folder(Database *d) {
-        struct stat here, ours;
-
-        if (d->folder_fd >= 0 && fstat(d->folder_fd, &ours) == 0 && stat(d->folder, &here) == 0 && ours.st_ino == here.st_ino &&
-            ours.st_dev == here.st_dev)
-                return 0;
-        closep(&d->folder_fd);
-        d->folder_fd = -1;
-        if (mkdir(d->folder, 0750) < 0 && errno != EEXIST)
-                return note(d, -errno, "Cannot make the folder");
-        _cleanup_close_ int fd = open(d->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return note(d, -errno, "Cannot open the folder");
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                if (errno != EWOULDBLOCK)
-                        return note(d, -errno, "Cannot lock the folder");
-                snprintf(d->note, sizeof(d->note), "Another process holds the folder %s", d->folder);
-                return -EBUSY;
-        }
-        d->folder_fd = fd;
-        fd = -1;
-        return 0;
-}
 
 /* In the sums a limit is better than an error, or than a number with a fraction. */
 static int64_t sum_of(int64_t a, int64_t b) {
@@ -158,20 +142,6 @@ static void sum_up_final(sqlite3_context *context) {
         sqlite3_result_int64(context, sum ? *sum : 0);
 }
 
-static int make_path(const Database *d, const char *name, char path[PATH_MAX]) {
-        return snprintf(path, PATH_MAX, "%s/%s", d->folder, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-/* SQLite would let everybody read it. */
-static int make_file(Database *d) {
-        int fd = openat(d->folder_fd, LEDGER_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-
-        if (fd < 0)
-                return errno == EEXIST ? 0 : note(d, -errno, "Cannot make " LEDGER_FILE " in");
-        close(fd);
-        return fsync(d->folder_fd) < 0 ? note(d, -errno, "Cannot sync") : 0;
-}
-
 static int read_meta(Database *d, const char *key, uint64_t *ret) {
         sqlite3_stmt *s = d->statements[STATEMENT_READ_META];
 
@@ -185,16 +155,10 @@ static int read_meta(Database *d, const char *key, uint64_t *ret) {
         return r;
 }
 
-static int prepare_all(Database *d) {
+int database_read_state(Database *d) {
         uint64_t generation = 0, serial = 0, begun = 0, hours_from = 0, days_from = 0;
-        int r = 0;
 
-        sqlite3_create_function(d->db, "add_up", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, add_up, NULL, NULL);
-        sqlite3_create_function(d->db, "sum_up", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, NULL, sum_up_step, sum_up_final);
-        for (Statement s = 0; s < _STATEMENT_MAX && r == 0; s++)
-                r = database_prepare(d, statement_texts[s], &d->statements[s]);
-        if (r == 0)
-                r = read_meta(d, "generation", &generation);
+        int r = read_meta(d, "generation", &generation);
         if (r == 0)
                 r = read_meta(d, "call", &serial);
         if (r == 0)
@@ -215,82 +179,120 @@ static int prepare_all(Database *d) {
         return 0;
 }
 
-static int try_open(Database *d) {
-        char path[PATH_MAX];
-        int r = make_path(d, LEDGER_FILE, path);
+static int prepare_all(Database *d) {
+        int r = 0;
 
-        if (r == 0)
-                r = make_file(d);
-        if (r < 0)
-                return r;
-        int rc = sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
-        if (rc != SQLITE_OK)
-                return database_error(d, rc, "Cannot open it");
+        for (Statement s = 0; s < _STATEMENT_MAX && r == 0; s++)
+                r = database_prepare(d, statement_texts[s], &d->statements[s]);
+        return r ?: database_read_state(d);
+}
+
+/* What this connection is like, whatever it is connected to. */
+static int set_up(Database *d) {
         sqlite3_busy_timeout(d->db, BUSY_MS);
         /* What is not ours is left as it is. */
         sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_db_config(d->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(d->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        /* Before there are tables; of a database that has some it changes nothing. */
-        r = database_execute(d, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cell_size_check = ON;");
+        sqlite3_create_function(d->db, "add_up", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, add_up, NULL, NULL);
+        sqlite3_create_function(d->db, "sum_up", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, NULL, sum_up_step, sum_up_final);
+        return database_execute(d, "PRAGMA cell_size_check = ON");
+}
+
+/* All pages; only after an error of the disk, since it takes its time. */
+static int check_pages(Database *d) {
+        sqlite3_stmt *s = NULL;
+        int r = database_prepare(d, "PRAGMA quick_check(1)", &s);
+
+        if (r < 0)
+                return r;
+        int rc = sqlite3_step(s);
+        const char *text = rc == SQLITE_ROW ? (const char *) sqlite3_column_text(s, 0) : NULL;
+        if (!text)
+                r = database_error(d, rc, "Cannot check it");
+        else if (!streq(text, "ok")) {
+                snprintf(d->note, sizeof(d->note), "%s", text);
+                d->damaged = true;
+                r = -EUCLEAN;
+        } else
+                d->doubted = false;
+        sqlite3_finalize(s);
+        return r;
+}
+
+static int try_open(Database *d) {
+        char path[PATH_MAX], sql[128];
+
+        int r = database_make_file(d, path);
+        if (r < 0)
+                return r;
+        int rc = sqlite3_open_v2(path, &d->db, OPEN_FLAGS | SQLITE_OPEN_READWRITE, NULL);
+        if (rc != SQLITE_OK)
+                return database_error(d, rc, "Cannot open it");
+        r = set_up(d);
         if (r == 0)
                 r = database_migrate(d);
+        if (r == 0 && d->doubted)
+                r = check_pages(d);
         if (r < 0)
                 return r;
         sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
         /* FULL: a commit is on the disk when it is told, not only after the next checkpoint. */
-        char sql[128];
         snprintf(sql, sizeof(sql), "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = %d;", WAL_KEPT);
-        return database_execute(d, sql) ?: prepare_all(d);
+        r = database_execute(d, sql) ?: prepare_all(d);
+        d->log = database_log(d);
+        return r == 0 && d->to_salvage ? database_salvage(d) : r;
 }
 
-/* ---- setting aside ---- */
+/* What stands in a path must not be taken for a parameter. */
+static void write_uri(const char *path, char uri[URI_MAX]) {
+        char *p = stpcpy(uri, "file:");
 
-static int rename_aside(Database *d, const char *suffix, const char *aside) {
-        char from[64], to[96];
-
-        snprintf(from, sizeof(from), LEDGER_FILE "%s", suffix);
-        snprintf(to, sizeof(to), "%s%s", aside, suffix);
-        return renameat2(d->folder_fd, from, d->folder_fd, to, RENAME_NOREPLACE) == 0 ? 0 : -errno;
+        for (; *path; path++)
+                if (strchr("%?#", *path))
+                        p += sprintf(p, "%%%02X", (unsigned) (unsigned char) *path);
+                else
+                        *p++ = *path;
+        strcpy(p, "?immutable=1");
 }
 
-/* Under the time, with its write-ahead log, so that sqlite3 opens it there as it was. */
-static int set_aside(Database *d) {
-        char aside[64], time_text[32], why[sizeof(d->note)];
-        time_t now = time(NULL);
-        struct tm tm;
-        int r = -EEXIST;
+/* Without locks, since nobody can write, and without the shared memory of the log, for which one would have to write. */
+static int open_read_only(Database *d) {
+        char path[PATH_MAX], uri[URI_MAX];
+        int flags = OPEN_FLAGS | SQLITE_OPEN_READONLY;
 
-        strftime(time_text, sizeof(time_text), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-        for (int i = 0; i < LEDGER_ASIDE_MAX && r == -EEXIST; i++) {
-                snprintf(aside, sizeof(aside), "ledger-%s%s%.0d.db", time_text, i ? "-" : "", i);
-                /* The log first: without it the database is only older, but it without the database would spoil the new one. */
-                r = rename_aside(d, "-wal", aside);
-                if (r == 0 || r == -ENOENT)
-                        r = rename_aside(d, "", aside);
-        }
-        (void) unlinkat(d->folder_fd, LEDGER_FILE "-shm", 0);
-        if (r == 0 && fsync(d->folder_fd) < 0)
-                r = -errno;
-        memcpy(why, d->note, sizeof(why));
-        if (r < 0) {
-                snprintf(d->note, sizeof(d->note), "The ledger is damaged (%.100s) and cannot be set aside: %s", why, strerror(-r));
-                return -EUCLEAN;
-        }
-        d->damaged = false;
-        snprintf(d->aside, sizeof(d->aside), "The ledger was damaged (%.100s); it is kept as %s, and a new one was begun", why, aside);
-        return 0;
-}
-
-int database_open(Database *d) {
-        int r = lock_folder(d);
-
-        if (r < 0 || (d->db && !d->damaged))
+        int r = database_path(d, LEDGER_FILE, path);
+        if (r < 0)
                 return r;
+        write_uri(path, uri);
+        int rc = database_log(d) ? sqlite3_open_v2(path, &d->db, flags, "unix-none")
+                                     : sqlite3_open_v2(uri, &d->db, flags | SQLITE_OPEN_URI, NULL);
+        return rc == SQLITE_OK ? set_up(d) ?: database_execute(d, "PRAGMA locking_mode = EXCLUSIVE") : -EIO;
+}
+
+/* A disk that can only be read: at least the start shall know what was registered and spent. */
+static void open_for_reading(Database *d) {
+        char note[sizeof(d->note)];
+        int64_t version = 0;
+
+        memcpy(note, d->note, sizeof(note));
+        int r = open_read_only(d);
+        if (r == 0)
+                r = database_read_number(d, "PRAGMA user_version", &version);
+        if (r == 0 && version == LEDGER_VERSION)
+                d->only_reading = prepare_all(d) == 0;
+        if (!d->only_reading)
+                close_database(d);
+        d->damaged = d->doubted = false;
+        memcpy(d->note, note, sizeof(note));
+}
+
+static int open_now(Database *d) {
+        int r;
+
         for (int i = 0; i < 2; i++) {
                 if (d->damaged) {
-                        close_database(d);
-                        r = set_aside(d);
+                        r = database_set_aside(d);
                         if (r < 0)
                                 return r;
                 }
@@ -298,20 +300,32 @@ int database_open(Database *d) {
                 if (r == 0)
                         return 0;
                 close_database(d);
-                if (r != -EUCLEAN)
-                        break;
+                if (r != -EUCLEAN) {
+                        if (!database_is_writable(d, &r))
+                                open_for_reading(d);
+                        return r;
+                }
                 d->damaged = true;
         }
         return r;
 }
 
-uint64_t database_size(const Database *d) {
-        static const char *const files[] = { LEDGER_FILE, LEDGER_FILE "-wal" };
-        uint64_t size = 0;
-        struct stat st;
+int database_open(Database *d) {
+        int r = database_lock_folder(d);
 
-        for (size_t i = 0; i < ELEMENTSOF(files); i++)
-                if (fstatat(d->folder_fd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
-                        size += (uint64_t) st.st_size;
-        return size;
+        if (r < 0)
+                return r;
+        if (d->db && (d->damaged || d->doubted || d->only_reading))
+                close_database(d);
+        if (d->db && !database_has_moved(d))
+                return 0;
+        if (d->db)
+                r = database_let_go(d);
+        if (r == 0)
+                r = database_put_back(d);
+        return r ?: open_now(d);
+}
+
+bool database_can_be_read(const Database *d) {
+        return d->db;
 }

@@ -5,14 +5,15 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "basic/arena.h"
 #include "daemon/store/gather.h"
 
 #define LEDGER_FILE "ledger.db"
-/* How many may be set aside in a folder: a disk that damages everything is not to be filled, too. */
-#define LEDGER_ASIDE_MAX 8
+#define ASIDE_NAME_MAX 64
 
 typedef enum Statement {
         STATEMENT_BEGIN,
@@ -51,7 +52,14 @@ typedef struct Database {
         int folder_fd; /* locked, so that no other process writes */
         sqlite3 *db;   /* NULL: not open */
         sqlite3_stmt *statements[_STATEMENT_MAX];
-        bool damaged;  /* to be set aside before it is opened again */
+        bool damaged;      /* to be set aside before it is opened again */
+        bool doubted;      /* to be looked at whole when it is opened again */
+        bool fresh;        /* begun in place of another, and nothing was written yet */
+        bool to_salvage;   /* what can be read of aside_name belongs into the new one */
+        bool only_reading; /* open, but the disk can only be read */
+        sqlite3 *lost;     /* open, but its file was taken away */
+        ino_t log;         /* of the write-ahead log that we use */
+        char aside_name[ASIDE_NAME_MAX];
         char note[256];  /* a sentence about the last trouble */
         char aside[256]; /* about what was set aside; "": nothing was */
 
@@ -68,6 +76,8 @@ void database_done(Database *d);
 int database_open(Database *d);
 /* A generation, all or nothing. */
 int database_write(Database *d, const Gather *g);
+/* Also when opening has failed because the disk can only be read. */
+bool database_can_be_read(const Database *d);
 uint64_t database_size(const Database *d);
 
 /* See StoreFunctions. The document may still be a file, NAME.json: that is then taken over, and kept as NAME.json.old. */
@@ -106,6 +116,30 @@ int database_end(Database *d, int r);
 /* In it. */
 int database_write_meta(Database *d, const char *key, uint64_t value);
 int database_write_scenario(Database *d, const ScenarioView *v);
+
+void database_finalize(Database *d);
+/* The numbers that it keeps of itself. */
+int database_read_state(Database *d);
+/* Into a new one, what can be read of the one that was set aside. */
+int database_salvage(Database *d);
+
+/* ---- database-file.c ---- */
+
+int database_lock_folder(Database *d);
+int database_path(const Database *d, const char *name, char path[PATH_MAX]);
+/* 1: it was not there. */
+int database_make_file(Database *d, char path[PATH_MAX]);
+/* False: why not goes to ret_error, and into the note. */
+bool database_is_writable(Database *d, int *ret_error);
+/* The inode of the write-ahead log beside it; 0: there is none. */
+ino_t database_log(const Database *d);
+/* Puts what is damaged out of the way. */
+int database_set_aside(Database *d);
+/* Whether the files are still those that are open. */
+bool database_has_moved(Database *d);
+int database_let_go(Database *d);
+int database_put_back(Database *d);
+void database_drop_lost(Database *d);
 
 /* ---- database-schema.c ---- */
 

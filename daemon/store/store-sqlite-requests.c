@@ -82,6 +82,15 @@ static int read_request(Database *d, Request *q) {
         return -EINVAL;
 }
 
+/* Damage that is met in reading is met in what takes its place only if it was there, too. */
+static int read_twice(Database *d, Request *q) {
+        int r = read_request(d, q);
+
+        if (r == -EUCLEAN && d->damaged && !d->only_reading && database_open(d) == 0)
+                r = read_request(d, q);
+        return r;
+}
+
 static Request *next_request(const SqliteStore *s, int r) {
         for (Request *q = s->requests; q; q = q->next)
                 if (!q->done && (q->ready || r < 0))
@@ -92,11 +101,11 @@ static Request *next_request(const SqliteStore *s, int r) {
 void sqlite_answer_requests(SqliteStore *s, int r) {
         for (Request *q; (q = next_request(s, r));) {
                 q->r = r;
-                if (r == 0) {
+                if (r == 0 || (q->waited_for && database_can_be_read(&s->database))) {
                         s->working = q;
                         s->busy_since_ns = clock_ns(CLOCK_MONOTONIC);
                         pthread_mutex_unlock(&s->mutex);
-                        int k = read_request(&s->database, q);
+                        int k = read_twice(&s->database, q);
                         pthread_mutex_lock(&s->mutex);
                         s->busy_since_ns = 0;
                         s->working = NULL;
@@ -122,12 +131,12 @@ static int wait_for(SqliteStore *s, Request *q, Request **ret) {
         if (!q)
                 return -ENOMEM;
         q->waited_for = true;
-        deadline_at(clock_ns(CLOCK_MONOTONIC) + patience_ns, &deadline);
         pthread_mutex_lock(&s->mutex);
         append_request(s, q);
-        /* Who has been kept waiting for so long once is not kept waiting again. */
+        /* From when the disk was last heard of: who has been kept waiting once is not kept waiting again. */
+        deadline_at((s->busy_since_ns ?: clock_ns(CLOCK_MONOTONIC)) + patience_ns, &deadline);
         while (!q->done && r == 0)
-                r = is_silent(s, patience_ns) ? -ETIMEDOUT : -pthread_cond_timedwait(&s->done, &s->mutex, &deadline);
+                r = -pthread_cond_timedwait(&s->done, &s->mutex, &deadline);
         bool done = q->done, reading = s->working == q;
         q->abandoned = !done;
         if (!reading)

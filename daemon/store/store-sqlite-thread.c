@@ -2,6 +2,7 @@
 /* The thread that waits for the disk, so that nobody else has to. */
 #include "daemon/store/store-sqlite.h"
 
+#include <errno.h>
 #include <sys/eventfd.h>
 
 #include "basic/macro.h"
@@ -94,11 +95,12 @@ static void note_commit(SqliteStore *s, Gather *g) {
 /* What has become of it, for everybody to see. */
 static void note_result(SqliteStore *s, int r, uint64_t size) {
         uint64_t one = 1;
-        bool news = s->writing->since_ns > 0 || s->status.error != r || !s->status.opened;
+        const char *trouble = r < 0 ? s->database.note : s->database.aside;
+        bool news = s->writing->since_ns > 0 || s->status.error != r || !s->status.opened || !streq(s->status.trouble, trouble);
 
         s->status.error = r;
         s->status.size = size;
-        memcpy(s->status.trouble, r < 0 ? s->database.note : s->database.aside, sizeof(s->status.trouble));
+        memcpy(s->status.trouble, trouble, sizeof(s->status.trouble));
         if (r == 0)
                 note_commit(s, s->writing);
         if (news)
@@ -125,9 +127,11 @@ static int drop_old(SqliteStore *s) {
 
         begin_disk(s);
         int r = database_drop_old(&s->database, clock_ns(CLOCK_REALTIME), &limits);
+        /* Damage that is met in this: set aside at once. */
+        if (r == -EUCLEAN)
+                r = database_open(&s->database);
         end_disk(s);
-        if (r < 0)
-                note_result(s, r, s->status.size);
+        note_result(s, MIN(r, 0), s->status.size);
         return r;
 }
 

@@ -13,8 +13,8 @@
 #include "basic/macro.h"
 #include "daemon/store/store-sqlite.h"
 
-/* How long the end waits for the disk. */
-#define END_NS (5 * NSEC_PER_SEC)
+/* The end waits for the disk so many times longer than a report. */
+#define END_PATIENCE 2
 
 void sqlite_arm_timer(SqliteStore *s, uint64_t in_ns) {
         struct itimerspec in = {};
@@ -213,8 +213,8 @@ static void sqlite_free(Store *store) {
         struct timespec deadline;
         int r = 0;
 
-        deadline_at(clock_ns(CLOCK_MONOTONIC) + END_NS, &deadline);
         pthread_mutex_lock(&s->mutex);
+        deadline_at(clock_ns(CLOCK_MONOTONIC) + END_PATIENCE * s->limits.patience_ns, &deadline);
         s->stopping = true;
         pthread_cond_signal(&s->wakeup);
         while (!s->ended && r == 0)

@@ -7,7 +7,7 @@
 
 #include "basic/macro.h"
 
-const StoreLimits store_limits = { NSEC_PER_SEC, UINT64_MAX, UINT64_MAX };
+const StoreLimits store_limits = { 10 * NSEC_PER_SEC, UINT64_MAX, UINT64_MAX };
 
 void store_open(Fixture *f) {
         assert_int_equal(store_sqlite_new(&f->store, f->folder, &store_limits), 0);
@@ -19,6 +19,9 @@ int store_set_up(void **state) {
         strcpy(f->base, "/tmp/test-store-XXXXXX");
         assert_non_null(mkdtemp(f->base));
         snprintf(f->folder, sizeof(f->folder), "%s/state", f->base);
+        snprintf(f->ledger, sizeof(f->ledger), "%s/ledger.db", f->folder);
+        snprintf(f->slow, sizeof(f->slow), "%s/slow", f->base);
+        setenv("SLOW_DISK", f->slow, 1);
         store_open(f);
         *state = f;
         return 0;
@@ -31,6 +34,7 @@ static int remove_one(const char *path, const struct stat *st _unused_, int type
 int store_tear_down(void **state) {
         Fixture *f = *state;
 
+        store_disk(f, NULL);
         store_free(f->store);
         nftw(f->base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         free(f);
@@ -40,6 +44,23 @@ int store_tear_down(void **state) {
 void store_reopen(Fixture *f) {
         f->store = store_free(f->store);
         store_open(f);
+}
+
+void store_disk(Fixture *f, const char *what) {
+        if (!what) {
+                unlink(f->slow);
+                return;
+        }
+        _cleanup_fclose_ FILE *file = fopen(f->slow, "we");
+        assert_non_null(file);
+        fputs(what, file);
+}
+
+int store_status(Fixture *f, StoreStatus *ret) {
+        StoreStatus status;
+
+        f->store->functions->status(f->store, ret ?: &status);
+        return ret ? ret->error : status.error;
 }
 
 StoreCall call_at(uint64_t utc_ns) {
@@ -64,7 +85,12 @@ StoreSum sum_between(Fixture *f, uint64_t from_utc_ns, uint64_t to_utc_ns) {
         StoreQuestion q = { .from_utc_ns = from_utc_ns, .to_utc_ns = to_utc_ns, .max = 1 };
         StoreSum sum = {};
 
-        assert_int_equal(f->store->functions->sums(f->store, &q, keep_sum, &sum), 0);
+        int r = f->store->functions->sums(f->store, &q, keep_sum, &sum);
+        if (r < 0) {
+                StoreStatus status;
+                store_status(f, &status);
+                fail_msg("%s (%s)", strerror(-r), status.trouble);
+        }
         return sum;
 }
 

@@ -13,6 +13,8 @@ typedef struct Fixture {
         char base[32];
         char folder[64];
         Store *store;
+        char ledger[96]; /* path of the database */
+        char slow[64];   /* of the file that tells the disk what to do: see tests/harness/slow-disk.c */
 } Fixture;
 
 int store_set_up(void **state);
@@ -29,5 +31,9 @@ void put_and_wait(Fixture *f, const StoreCall *call);
 
 /* One sum over all that the question covers; no group: all zero. */
 StoreSum sum_between(Fixture *f, uint64_t from_utc_ns, uint64_t to_utc_ns);
+/* "hang", the number of an error, or NULL: the disk is well. */
+void store_disk(Fixture *f, const char *what);
+int store_status(Fixture *f, StoreStatus *ret);
+
 /* Polls the store's descriptor and dispatches until the condition holds; fails after ten seconds. */
 void wait_until(Fixture *f, bool (*condition)(Fixture *f, void *userdata), void *userdata);
