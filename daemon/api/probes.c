@@ -163,7 +163,7 @@ int api_follow_probes(ApiCall *call, const void *in _unused_) {
 typedef struct ReportProbeIn {
         const char *probe;
         ApiResponse response;
-        uint64_t dns_ns, connect_ns, tls_ns, first_byte_ns;
+        ProbeTimes times;
         uint64_t certificate_expires_ns;
 } ReportProbeIn;
 
@@ -175,10 +175,10 @@ STRUCTURE(report_probe_in, NULL, ReportProbeIn,
         F(response.body, "body", FIELD_STRING, LENGTH(1 << 20)),
         F(response.body_truncated, "bodyTruncated", FIELD_BOOL),
         F(response.error, "error", FIELD_ENUM, .names = &call_error_names),
-        F(dns_ns, "dnsMs", FIELD_MS, RANGE(0, 3600000)),
-        F(connect_ns, "connectMs", FIELD_MS, RANGE(0, 3600000)),
-        F(tls_ns, "tlsMs", FIELD_MS, RANGE(0, 3600000)),
-        F(first_byte_ns, "firstByteMs", FIELD_MS, RANGE(0, 3600000)),
+        F(times.dns_ns, "dnsMs", FIELD_MS, RANGE(0, 3600000)),
+        F(times.connect_ns, "connectMs", FIELD_MS, RANGE(0, 3600000)),
+        F(times.tls_ns, "tlsMs", FIELD_MS, RANGE(0, 3600000)),
+        F(times.first_byte_ns, "firstByteMs", FIELD_MS, RANGE(0, 3600000)),
         F(response.latency_ns, "totalMs", FIELD_MS, RANGE(0, 3600000)),
         F(certificate_expires_ns, "certificateExpires", FIELD_INSTANT));
 #undef F
@@ -210,6 +210,9 @@ int api_report_probe(ApiCall *call, const void *in) {
                 choose_probe(settings->provider, settings, &authenticated);
         api_classify(api, settings->provider, NULL, &q->response, true, authenticated, &c, &o);
         o.certificate_expires_utc_ns = q->certificate_expires_ns;
+        ProbeTimes times = q->times;
+        times.total_ns = q->response.latency_ns;
+        o.times = &times;
         int r = router_probe_result(api->router, id, &o, call->now_ns, &out.verdict);
         if (r < 0)
                 return r;

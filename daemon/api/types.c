@@ -65,7 +65,12 @@ STRUCTURE(node_structure, "Node", NodeStatus,
         F(share, "share", FIELD_FLOAT),
         F(failure_forecast, "failureForecast", FIELD_FLOAT, OPTIONAL),
         F(last_probe_utc_ns, "lastProbeAt", FIELD_INSTANT, OPTIONAL),
-        F(last_probe, "lastProbe", FIELD_ENUM, .names = &verdict_names, OPTIONAL));
+        F(last_probe, "lastProbe", FIELD_ENUM, .names = &verdict_names, OPTIONAL),
+        F(probe_times.dns_ns, "lastProbeDnsMs", FIELD_MS, .flags = FIELD_OPTIONAL | FIELD_VOLATILE),
+        F(probe_times.connect_ns, "lastProbeConnectMs", FIELD_MS, .flags = FIELD_OPTIONAL | FIELD_VOLATILE),
+        F(probe_times.tls_ns, "lastProbeTlsMs", FIELD_MS, .flags = FIELD_OPTIONAL | FIELD_VOLATILE),
+        F(probe_times.first_byte_ns, "lastProbeFirstByteMs", FIELD_MS, .flags = FIELD_OPTIONAL | FIELD_VOLATILE),
+        F(probe_times.total_ns, "lastProbeTotalMs", FIELD_MS, .flags = FIELD_OPTIONAL | FIELD_VOLATILE));
 #undef F
 
 #define F(member, name, type, ...) FIELD(ApiService, member, name, type, ##__VA_ARGS__)

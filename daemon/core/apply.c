@@ -110,8 +110,10 @@ static void configure_node(Node *n, NodeHot *h, const NodeSettings *s, Operation
         }
         const char *url = url_of(s);
         /* The answer to a probe of what it was is none of what it is. */
-        if (n->settings && (n->settings->provider != s->provider || !streq(n->url, url)))
+        if (n->settings && (n->settings->provider != s->provider || !streq(n->url, url))) {
                 n->probe_id = 0;
+                n->probe_times = PROBE_TIMES_NONE;
+        }
         n->settings = s;
         n->url = url;
         n->next = NULL;

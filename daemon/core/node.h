@@ -79,6 +79,7 @@ struct Node {
         Success success;
         uint64_t probed_ns;          /* last answer; 0: never */
         int last_probe;              /* a Verdict, or -1 */
+        ProbeTimes probe_times;      /* as last measured, each */
         uint64_t certificate_told_ns; /* when its end was last warned of; 0: never */
         uint8_t certificate_severity; /* how loud */
         Latency latency;

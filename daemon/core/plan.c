@@ -97,6 +97,7 @@ static Node *node_new(const char *service, const NodeSettings *settings) {
         snprintf(n->name, size, "%s/%s", service, settings->id);
         n->slot = SLOT_NONE;
         n->last_probe = -1;
+        n->probe_times = PROBE_TIMES_NONE;
         n->probe_timer.kind = TIMER_PROBE;
         n->breaker_timer.kind = TIMER_BREAKER;
         return n;

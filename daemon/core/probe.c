@@ -143,6 +143,20 @@ static void check_certificate(Router *r, Node *n, uint64_t expires_utc_ns, uint6
                  (double) left / (double) NSEC_PER_DAY, date);
 }
 
+/* A step that did not happen keeps the time that it took the last time. */
+static void take_times(ProbeTimes *known, const ProbeTimes *t) {
+        const struct {
+                uint64_t *known, time_ns;
+        } steps[] = {
+                { &known->dns_ns, t->dns_ns }, { &known->connect_ns, t->connect_ns }, { &known->tls_ns, t->tls_ns },
+                { &known->first_byte_ns, t->first_byte_ns }, { &known->total_ns, t->total_ns },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+                if (steps[i].time_ns != NSEC_INFINITY)
+                        *steps[i].known = steps[i].time_ns;
+}
+
 int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t now_ns, Verdict *ret) {
         const Node *found = NULL;
         Verdict verdict = o->verdict;
@@ -166,6 +180,8 @@ int router_probe_result(Router *r, uint64_t probe, const Outcome *o, uint64_t no
         r->unanswered = 0;
         n->probed_ns = MAX(now_ns, UINT64_C(1));
         n->last_probe = (int) verdict;
+        if (o->times)
+                take_times(&n->probe_times, o->times);
         node_stale(n);
 
         node_learn(r, n, &(Observation) {

@@ -129,6 +129,7 @@ void node_status(Router *r, const Node *constant, uint64_t now_ns, NodeStatus *r
                 .failure_forecast = (double) h->forecast,
                 .last_probe_utc_ns = n->probed_ns > 0 ? r->utc_ns - (now_ns - n->probed_ns) : 0,
                 .last_probe = n->last_probe,
+                .probe_times = n->probe_times,
                 .credential = x->credential,
                 .health_check_interval_ns = s->settings.health_check_interval_ns,
         };

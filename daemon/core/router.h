@@ -97,6 +97,13 @@ typedef struct Decision {
 size_t decision_reason(const Decision *d, char buffer[DECISION_REASON_MAX]);
 
 /* What came of a call, as the provider's plugin and the caller say. */
+/* Of a probe, each step by itself. NSEC_INFINITY: it did not happen, as on a connection that was used again. */
+typedef struct ProbeTimes {
+        uint64_t dns_ns, connect_ns, tls_ns, first_byte_ns, total_ns;
+} ProbeTimes;
+
+#define PROBE_TIMES_NONE ((ProbeTimes) { NSEC_INFINITY, NSEC_INFINITY, NSEC_INFINITY, NSEC_INFINITY, NSEC_INFINITY })
+
 typedef struct Outcome {
         Verdict verdict;
         enum pm_scope scope;
@@ -110,6 +117,7 @@ typedef struct Outcome {
         int http_status;         /* for the record; 0: none */
         const char *reason;      /* for the record */
         uint64_t certificate_expires_utc_ns; /* of a probe: when the host's certificate ends; 0: not said */
+        const ProbeTimes *times; /* of a probe; or NULL */
 } Outcome;
 
 typedef struct Settlement {
@@ -385,6 +393,7 @@ typedef struct NodeStatus {
         double failure_forecast; /* NAN: no trusted forecast */
         uint64_t last_probe_utc_ns; /* 0: never */
         int last_probe;             /* a Verdict, or -1 */
+        ProbeTimes probe_times;     /* as last measured, each */
         const char *credential;     /* its name, or NULL */
         uint64_t health_check_interval_ns;
 } NodeStatus;

@@ -147,6 +147,20 @@ def test_a_certificate_that_ends_soon_is_warned_of_once(daemon, prober, client, 
     assert "its certificate ends in" in told[0]["message"]
 
 
+def test_the_steps_of_a_probe_are_told_apart(daemon, prober, client, run_dir, started, wait_for):
+    standins = started(parts.Standins(run_dir, "--tls", "--listen", "east=stripe")).wait_ready()
+    standins.fault("east", "ok", latencyMs=40)
+    d = daemon(configuration(standins))
+    c = client(d)
+    assert "lastProbeTotalMs" not in node(c, "pay/east")
+    prober(d, "--ca-file", standins.ca_file).wait_following()
+    wait_for(lambda: standins.counts()["east"]["requests"] >= 2 and node(c, "pay/east").get("lastProbe") == "ok", "it is probed again")
+    assert standins.counts()["east"]["connections"] == 1
+    east = node(c, "pay/east")
+    assert 0 < east["lastProbeTlsMs"] and 0 <= east["lastProbeConnectMs"] and 0 <= east["lastProbeDnsMs"], "as the first probe took them"
+    assert 40 <= east["lastProbeFirstByteMs"] <= east["lastProbeTotalMs"]
+
+
 def test_a_missing_credential_says_nothing_about_the_node(daemon, prober, client, two, wait_for):
     d = daemon(configuration(two, credential="no-such-key", options={"probe": "authenticated"}))
     p = prober(d)
