@@ -413,6 +413,22 @@ def test_a_breaker_opens(on_bus, client, monitor):
     assert not [m for m in monitor.messages() if m.get("path") == PATH + "/node/geo_2dmaps/here"], "nothing happened there"
 
 
+def test_what_time_alone_changes_is_told_too(on_bus, client, monitor, wait_for):
+    """A health score drifts back while nobody calls."""
+    d, _ = on_bus()
+    path = PATH + "/node/stripe/us_2deast"
+    c = client(d)
+    break_node(c, "stripe/us-east", 3)
+
+    def scores():
+        return [m["payload"]["data"][1]["HealthScore"]["data"] for m in monitor.messages() if m.get("path") == path and
+                m.get("member") == "PropertiesChanged" and "HealthScore" in m["payload"]["data"][1]]
+
+    low = wait_for(scores, "the failures are told")[-1]
+    told = len(scores())
+    wait_for(lambda: len(scores()) > told and scores()[-1] > low, "the score rises")
+
+
 def test_changes_are_told_together(on_bus, client, monitor):
     d, _ = on_bus()
     c = client(d)
