@@ -58,6 +58,11 @@ static const CommandOption events_options[] = {
         {},
 };
 
+static const CommandOption reload_options[] = {
+        { "plugins", 0, OPTION_FLAG, NULL, "plugins", NULL, "read the provider plugins again, too" },
+        {},
+};
+
 static const CommandOption cost_report_options[] = {
         { "from", 0, OPTION_TEXT, "TIME", "from", NULL, "from then on, e.g. 2026-11-01T00:00:00Z: a full hour of the last week, or a full minute of the last hour" },
         { "to", 0, OPTION_TEXT, "TIME", "to", NULL, "until then" },
@@ -155,8 +160,8 @@ const Command commands[] = {
           "pointsmanctl register stripe.json", .run = run_register },
         { "unregister", "SERVICE", MANAGEMENT, "go back to the configuration file for a service", NULL, "pointsmanctl unregister stripe",
           .method = "UnregisterTrafficDistribution", .fields = { "serviceName" }, .print = print_changes },
-        { "reload", NULL, MANAGEMENT, "make the daemon read its configuration again", NULL, "pointsmanctl reload", .method = "Reload",
-          .print = print_changes },
+        { "reload", NULL, MANAGEMENT, "make the daemon read its configuration again", NULL, "pointsmanctl reload", reload_options,
+          .method = "Reload", .print = print_changes },
         { "audit", "verify|show [FILE...]", MANAGEMENT, "check that nobody touched the audit log, or read it",
           "Needs no daemon, but the right to read its files. Of a folder all files are taken, the oldest first; the default is "
           "/var/lib/pointsman/audit. verify names the first line that is not as it was written; the exit status is 1 then.",

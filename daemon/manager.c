@@ -215,10 +215,11 @@ static void count_change(void *userdata, const char *path, const char *before, c
 }
 
 /* The registrations over a file's settings. Telling nobody (NULL: no change) is for the start. */
-static int put_in_force(Manager *m, const Settings *file, Counting *counting, RegistrationFault *fault) {
+static int put_in_force(Manager *m, const Registrations *registrations, const Settings *file, Counting *counting,
+                        RegistrationFault *fault) {
         Settings settings;
 
-        int r = registrations_merge(m->registrations, file, &m->limits, &settings, fault);
+        int r = registrations_merge(registrations, file, &m->limits, &settings, fault);
         if (r < 0)
                 return r;
         r = router_apply(m->router, &settings, clock_ns(CLOCK_BOOTTIME));
@@ -247,37 +248,86 @@ static void put_daemon_settings_in_force(Manager *m, Config *config) {
         m->config = config;
 }
 
-static int reload(void *userdata, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason) {
-        Manager *m = userdata;
-        Counting counting = { change, change_userdata, 0 };
-        RegistrationFault fault = {};
-        ConfigErrors errors = {};
-        Config *config = NULL;
-        char message[160];
+/* What a reload reads, and what stands in its way. */
+typedef struct Reloading {
+        Providers *providers; /* NULL: as they are */
+        Registrations *registrations;
+        Config *config;
+} Reloading;
 
-        int r = config_load(m->options.config, find_provider, m->providers, &config, &errors);
+static void reloading_done(Reloading *x) {
+        config_free(x->config);
+        registrations_free(x->registrations);
+        providers_free(x->providers);
+}
+
+static int read_anew(Manager *m, bool plugins, Reloading *x) {
+        ConfigErrors errors = {};
+        int r = 0;
+
+        if (plugins)
+                r = load_providers(&m->options, &x->providers);
+        if (r == 0 && plugins)
+                r = registrations_copy(&x->registrations, m->registrations, find_provider, x->providers);
+        if (r < 0) {
+                keep_fault(m, r, &(RegistrationFault) {});
+                return r;
+        }
+        r = config_load(m->options.config, find_provider, x->providers ?: m->providers, &x->config, &errors);
         log_errors(&errors);
-        if (r == 0) {
-                r = put_in_force(m, &config->settings, &counting, &fault);
-                if (r < 0)
-                        keep_fault(m, r, &fault);
-        } else
+        if (r < 0)
                 keep_first_error(m, &errors);
         config_errors_done(&errors);
+        return r;
+}
 
+static int put_anew_in_force(Manager *m, Reloading *x, Counting *counting) {
+        RegistrationFault fault = {};
+
+        /* What waits outside was made of the plugins before. */
+        api_dispatch_effects(m->api, clock_ns(CLOCK_BOOTTIME));
+        int r = put_in_force(m, x->registrations ?: m->registrations, &x->config->settings, counting, &fault);
+        if (r < 0)
+                keep_fault(m, r, &fault);
+        return r;
+}
+
+/* Nothing that is in force comes from before any more. */
+static void keep_providers(Manager *m, Reloading *x) {
+        if (!x->providers)
+                return;
+        registrations_free(m->registrations);
+        providers_free(m->providers);
+        m->configurator.registrations = m->registrations = TAKE(x->registrations);
+        m->providers = TAKE(x->providers);
+        api_set_providers(m->api, m->providers);
+}
+
+static int reload(void *userdata, bool plugins, ConfigChange change, void *change_userdata, const char **ret_field,
+                  const char **ret_reason) {
+        Manager *m = userdata;
+        Counting counting = { change, change_userdata, 0 };
+        Reloading x = {};
+        char message[160];
+
+        int r = read_anew(m, plugins, &x);
+        if (r == 0)
+                r = put_anew_in_force(m, &x, &counting);
         m->status_due_ns = 0;
         if (r < 0) {
-                config_free(config);
+                reloading_done(&x);
                 log_error("The configuration is refused; the one before it stays in force");
                 api_configuration_changed(m->api, NULL, "A reload was refused; the configuration before it stays in force");
                 *ret_field = m->reload_field;
                 *ret_reason = m->reload_reason;
                 return r == -ENOMEM ? r : -EINVAL;
         }
-        snprintf(message, sizeof(message), "The configuration was reloaded: %zu settings changed", counting.n);
+        snprintf(message, sizeof(message), "The configuration was reloaded%s: %zu settings changed", plugins ? " with the plugins" : "",
+                 counting.n);
         log_info("%s", message);
-        api_configuration_changed(m->api, &config->daemon, message);
-        put_daemon_settings_in_force(m, config);
+        api_configuration_changed(m->api, &x.config->daemon, message);
+        put_daemon_settings_in_force(m, x.config);
+        keep_providers(m, &x);
         bus_objects_changed(m->bus);
         api_dispatch_effects(m->api, clock_ns(CLOCK_BOOTTIME));
         return 0;
@@ -299,7 +349,7 @@ static int apply_registrations(void *userdata, const char *what, ConfigChange ch
         RegistrationFault fault;
         char message[256];
 
-        int r = put_in_force(m, &m->config->settings, &counting, &fault);
+        int r = put_in_force(m, m->registrations, &m->config->settings, &counting, &fault);
         if (r < 0)
                 return r;
         snprintf(message, sizeof(message), "%s: %zu settings changed", what, counting.n);
@@ -493,12 +543,12 @@ static int make_router(Manager *m) {
         int r = router_new(&m->router, &m->limits, seed, now_ns, clock_ns(CLOCK_REALTIME));
         /* The file may have changed since something was registered: then the file counts. */
         if (r == 0)
-                r = put_in_force(m, &m->config->settings, NULL, &fault);
+                r = put_in_force(m, m->registrations, &m->config->settings, NULL, &fault);
         while (r == -EINVAL && fault.service[0]) {
                 log_error("What is registered for %s does not fit the configuration file, which is in force alone: %s %s", fault.service,
                           fault.field, fault.reason);
                 registrations_suspend(m->registrations, fault.service);
-                r = put_in_force(m, &m->config->settings, NULL, &fault);
+                r = put_in_force(m, m->registrations, &m->config->settings, NULL, &fault);
         }
         return r < 0 ? log_error_errno(r, "Cannot put the configuration in force") : 0;
 }

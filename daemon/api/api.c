@@ -41,6 +41,10 @@ Api *api_free(Api *api) {
         return NULL;
 }
 
+void api_set_providers(Api *api, Providers *providers) {
+        api->providers = providers;
+}
+
 void api_set_configurator(Api *api, const ApiConfigurator *configurator) {
         api->configurator = configurator;
 }

@@ -110,9 +110,9 @@ void api_serve(ApiCall *call, const void *in);
 
 /* ---- the whole ---- */
 
-/* Reads the configuration again and puts it in force, telling each change. -EINVAL: it is not valid, *ret_field and *ret_reason
- * (valid until the next call) name the first mistake. */
-typedef int (*ApiReload)(void *userdata, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason);
+/* Reads the configuration again, and the plugins if that is wanted, and puts it in force, telling each change. -EINVAL: it is not
+ * valid, *ret_field and *ret_reason (valid until the next call) name the first mistake. */
+typedef int (*ApiReload)(void *userdata, bool plugins, ConfigChange change, void *change_userdata, const char **ret_field, const char **ret_reason);
 
 /* What the owner of the configuration does for the methods that change it. */
 typedef struct ApiConfigurator {
@@ -133,6 +133,8 @@ uint64_t api_now_ns(void);
 int api_new(Api **ret, Router *router, Providers *providers, const DaemonSettings *settings, uint64_t now_ns);
 Api *api_free(Api *api);
 void api_set_configurator(Api *api, const ApiConfigurator *configurator);
+/* Others than at the start. */
+void api_set_providers(Api *api, Providers *providers);
 /* A new configuration was asked for and is in force (settings), or was refused (NULL); message says it to subscribers. */
 void api_configuration_changed(Api *api, const DaemonSettings *settings, const char *message);
 /* The same where only registrations have changed. */

@@ -64,14 +64,25 @@ void api_collect_change(void *userdata, const char *path, const char *before, co
         c->changes[c->n++] = (ApiChange) { keep(c, path), keep(c, before), keep(c, after) };
 }
 
-int api_reload_configuration(ApiCall *call, const void *in _unused_) {
+typedef struct ReloadIn {
+        bool plugins;
+} ReloadIn;
+
+STRUCTURE(reload_in, NULL, ReloadIn, FIELD(ReloadIn, plugins, "plugins", FIELD_BOOL));
+
+/* in: NULL: nothing was said. */
+int api_reload_configuration(ApiCall *call, const void *in) {
         const ApiConfigurator *configurator = call->api->configurator;
+        bool plugins = in && ((const ReloadIn *) in)->plugins;
         ApiChanges changes = { .arena = call->arena };
         const char *field = "", *reason = "";
 
         if (!configurator)
                 return api_fail(call, ERROR_BUSY, .reason = "the daemon cannot reload now");
-        int r = configurator->reload(configurator->userdata, api_collect_change, &changes, &field, &reason);
+        /* One that waits for the disk is made of the plugins as they are. */
+        if (plugins && !api_is_settled(call->api))
+                return api_fail(call, ERROR_BUSY, .reason = "a registration is being stored; try again");
+        int r = configurator->reload(configurator->userdata, plugins, api_collect_change, &changes, &field, &reason);
         if (r == -EINVAL)
                 return api_fail(call, ERROR_INVALID_CONFIGURATION, .field = field, .reason = reason);
         if (r < 0)

@@ -84,7 +84,7 @@ int api_report_probe(ApiCall *call, const void *in);
 extern const Structure route_in, decision_out, report_in, report_out, fallback_in, fallback_out;
 extern const Structure handle_scenario_in, handle_scenario_out, resolve_scenario_in, resolve_scenario_out;
 extern const Structure active_scenarios_in, active_scenarios_out;
-extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, changes_out;
+extern const Structure system_status_out, health_out, snapshot_out, providers_out, node_state_in, node_out, changes_out, reload_in;
 extern const Structure register_distribution_in, register_allocation_in, unregister_in, register_out;
 extern const Structure routing_analytics_in, routing_analytics_out, optimization_analytics_out;
 extern const Structure cost_monitoring_in, cost_monitoring_out, cost_report_in, cost_report_out;

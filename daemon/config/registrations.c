@@ -144,24 +144,18 @@ static void keep_first(void *userdata, const char *field, const char *message) {
         snprintf(fault->reason, sizeof(fault->reason), "%s", message);
 }
 
-int registration_new(Registration **ret, const Registrations *r, const Registration *before, const ServiceSettings *s, unsigned part) {
-        unsigned parts = (before ? before->parts : 0) | part;
-        const ServiceSettings *was = before ? &before->given : NULL;
-        ServiceSettings given = part == REGISTERED_DISTRIBUTION ? compose(s, parts & REGISTERED_ALLOCATION ? was : NULL)
-                                                                : compose(was, s);
+static int make(Registration **ret, const Registrations *r, const ServiceSettings *given, unsigned parts) {
         Registration *g = calloc(1, sizeof(Registration));
 
         if (!g)
                 return -ENOMEM;
         g->parts = parts;
-        given.name = s->name;
-        given.origin = ORIGIN_REGISTERED;
-        int k = service_settings_copy(&given, &g->given);
+        int k = service_settings_copy(given, &g->given);
         if (k == 0)
-                k = service_settings_copy(&given, &g->complete);
+                k = service_settings_copy(given, &g->complete);
         /* Providers are asked only about what is right as far as one can see without them; the rest fails when it is merged. */
         if (k == 0 && parts & REGISTERED_DISTRIBUTION)
-                k = service_settings_check(&given, SPELLING_API, ignore, NULL);
+                k = service_settings_check(given, SPELLING_API, ignore, NULL);
         if (k == 0)
                 k = service_settings_complete(&g->complete, r->find, r->userdata, SPELLING_API, keep_first, &g->fault);
         if (k < 0) {
@@ -169,6 +163,39 @@ int registration_new(Registration **ret, const Registrations *r, const Registrat
                 return k;
         }
         *ret = g;
+        return 0;
+}
+
+int registration_new(Registration **ret, const Registrations *r, const Registration *before, const ServiceSettings *s, unsigned part) {
+        unsigned parts = (before ? before->parts : 0) | part;
+        const ServiceSettings *was = before ? &before->given : NULL;
+        ServiceSettings given = part == REGISTERED_DISTRIBUTION ? compose(s, parts & REGISTERED_ALLOCATION ? was : NULL)
+                                                                : compose(was, s);
+
+        given.name = s->name;
+        given.origin = ORIGIN_REGISTERED;
+        return make(ret, r, &given, parts);
+}
+
+int registrations_copy(Registrations **ret, const Registrations *r, ConfigFindProvider find, void *userdata) {
+        Registrations *copy = NULL;
+
+        int k = registrations_new(&copy, find, userdata);
+        for (size_t i = 0; i < r->n && k == 0; i++) {
+                Registration *g, *none;
+                k = make(&g, copy, &r->entries[i]->given, r->entries[i]->parts);
+                if (k < 0)
+                        break;
+                g->suspended = r->entries[i]->suspended;
+                k = registrations_exchange(copy, g->given.name, g, &none);
+                if (k < 0)
+                        registration_free(g);
+        }
+        if (k < 0) {
+                registrations_free(copy);
+                return k;
+        }
+        *ret = copy;
         return 0;
 }
 

@@ -28,6 +28,8 @@ typedef struct Registrations Registrations;
 
 int registrations_new(Registrations **ret, ConfigFindProvider find, void *userdata);
 Registrations *registrations_free(Registrations *r);
+/* The same registrations, with what other providers know. */
+int registrations_copy(Registrations **ret, const Registrations *r, ConfigFindProvider find, void *userdata);
 size_t registrations_n(const Registrations *r);
 const Registration *registrations_get(const Registrations *r, size_t i); /* in the order of names */
 const Registration *registrations_find(const Registrations *r, const char *service); /* or NULL */

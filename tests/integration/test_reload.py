@@ -3,6 +3,7 @@
 
 import copy
 import os
+import shutil
 import threading
 
 import pytest
@@ -166,3 +167,85 @@ def test_a_thousand_reloads_under_load_leak_nothing(daemon, client):
     # The heap settles in the first rounds; eight hundred reloads later not a hundred bytes of each are left.
     if "ASAN_OPTIONS" not in os.environ:
         assert sizes[-1][0] - sizes[1][0] < 80, sizes
+
+
+# ---- plugins ----
+
+@pytest.fixture
+def own_plugins(build_dir, run_dir):
+    """A folder of plugins of the daemon's own; own_plugins.put("mapbox", as_="google") puts one in the place of another."""
+    class Plugins:
+        path = os.path.join(run_dir, "plugins")
+
+        def put(self, name, as_=None):
+            beside = os.path.join(self.path, "new")
+            shutil.copy(os.path.join(parts.provider_dir(build_dir), name + ".so"), beside)
+            os.chmod(beside, 0o644)
+            os.rename(beside, os.path.join(self.path, (as_ or name) + ".so"))  # as a package manager does it
+
+    os.mkdir(Plugins.path, 0o755)
+    plugins = Plugins()
+    for name in ("mapbox", "google", "stripe"):
+        plugins.put(name)
+    return plugins
+
+
+def loaded(c):
+    return {p["name"] for p in c.call("ListProviders")["providers"] if not p.get("error")}
+
+
+def test_plugins_are_read_again_only_if_asked(daemon, client, own_plugins):
+    settings = changed(here=None)
+    d = daemon(settings, provider_dir_=own_plugins.path)
+    c = client(d)
+    c.call("RegisterTrafficDistribution", serviceName="mine", distribution={"nodes": [
+        {"id": "a", "provider": "stripe", "url": "https://x.test", "costPerRequest": 0.01}]})
+    held = [decide(c, "mapbox") for _ in range(3)] + [c.call("Route", serviceName="mine")["decision"]]
+    own_plugins.put("here")
+    c.call("Reload")
+    assert loaded(c) == {"mapbox", "google", "stripe"}
+    assert c.call("Reload", plugins=True) == {"changes": []}
+    assert loaded(c) == {"mapbox", "google", "stripe", "here"}
+    for decision in held:
+        assert c.call("Report", decision=decision["id"], httpStatus=200)["verdict"] == "ok"
+
+    # One that goes: nodes that need it are not used, and come back with it.
+    os.unlink(os.path.join(own_plugins.path, "mapbox.so"))
+    c.call("Reload", plugins=True)
+    assert loaded(c) == {"google", "stripe", "here"}
+    for _ in range(10):
+        assert c.call("Route", serviceName="maps")["decision"]["node"] == "maps/google"
+    own_plugins.put("mapbox")
+    c.call("Reload", plugins=True)
+    assert {c.call("Route", serviceName="maps")["decision"]["node"] for _ in range(10)} == {"maps/google", "maps/mapbox"}
+    assert c.call("Route", serviceName="mine")["decision"]["node"] == "mine/a"
+
+
+def test_plugins_and_a_mistake_change_nothing(daemon, client, own_plugins):
+    d = daemon(changed(here=None), provider_dir_=own_plugins.path)
+    c = client(d)
+    own_plugins.put("here")
+    rewrite(d, changed(here=None, google={"weight": -1}))
+    with pytest.raises(VarlinkError, match="InvalidConfiguration"):
+        c.call("Reload", plugins=True)
+    assert loaded(c) == {"mapbox", "google", "stripe"}
+    assert c.call("Report", decision=decide(c, "mapbox")["id"], httpStatus=200)["verdict"] == "ok"
+
+
+def test_plugins_read_often_leak_nothing(daemon, client, own_plugins):
+    d = daemon(changed(here=None) | {"limits": {"event_history": 10}}, provider_dir_=own_plugins.path)
+    c = client(d)
+    c.call("RegisterTrafficDistribution", serviceName="mine", distribution={"nodes": [
+        {"id": "a", "provider": "stripe", "url": "https://x.test", "costPerRequest": 0.01}]})
+    sizes = []
+    for i in range(200):
+        own_plugins.put("mapbox")  # another file each time
+        c.call("Reload", plugins=True)
+        c.call("Report", decision=decide(c, "mapbox")["id"], httpStatus=200)
+        if i % 50 == 49:
+            with open(f"/proc/{d.pid}/maps", encoding="ascii") as f:
+                mapped = sum("mapbox.so" in line for line in f)
+            sizes.append((rss_kb(d), descriptors(d), mapped))
+    assert len({s[1:] for s in sizes}) == 1, sizes
+    if "ASAN_OPTIONS" not in os.environ:
+        assert sizes[-1][0] - sizes[0][0] < 80, sizes
