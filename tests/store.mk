@@ -28,3 +28,9 @@ tests_unit_test_store_damage_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_store_damage_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_store_damage_LDADD = tests/unit/libstore.la $(SQLITE_LIBS)
 EXTRA_DIST += tests/data/ledger-version-1.sql
+
+UNIT_TESTS += tests/unit/test-learned
+tests_unit_test_learned_SOURCES = tests/unit/test-learned.c
+tests_unit_test_learned_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_learned_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_learned_LDADD = tests/unit/libcore.la daemon/libpointsmand.la

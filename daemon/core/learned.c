@@ -50,7 +50,7 @@ static const LearnedField hot_fields[] = {
         F(breaker.locked, BOOL, 0, 1), F(breaker.slow, BOOL, 0, 1), F(breaker.probe_failed, BOOL, 0, 1),
         SINCE(breaker.since_ns), UNTIL(breaker.open_until_ns), SINCE(breaker.ramp_ns),
         UNTIL(cooldown_ns), F(wrr_effective, INT32, 0, 100000, FLEETING),
-        F(unheard, UINT32, 0, UINT32_MAX, FLEETING), SINCE(unheard_ns, FLEETING), SINCE(asked_ns, FLEETING), {},
+        F(health, UINT8, 0, _HEALTH_MAX - 1, FLEETING), F(unheard, UINT32, 0, UINT32_MAX, FLEETING), SINCE(unheard_ns, FLEETING), SINCE(asked_ns, FLEETING), {},
 };
 #undef F
 
@@ -92,7 +92,7 @@ static const LearnedField service_fields[] = {
         F(savings, INT64, -COUNT_MAX, COUNT_MAX), F(month_since_utc_ns, UINT64, 0, 1.8e19), F(tier, UINT32, 0, _COST_TIER_MAX - 1),
         F(budget.hour.meter.start_ns, UINT64, 0, 1.8e19), F(budget.hour.alerts, UINT8, 0, 7), F(budget.hour.refused, BOOL, 0, 1),
         F(budget.period.meter.start_ns, UINT64, 0, 1.8e19), F(budget.period.alerts, UINT8, 0, 7), F(budget.period.refused, BOOL, 0, 1),
-        F(budget.emergency, BOOL, 0, 1), {},
+        F(budget.emergency, BOOL, 0, 1), F(median_ns, DOUBLE, 0, LATENCY_MAX_NS, FLEETING), {},
 };
 #undef F
 
@@ -184,8 +184,13 @@ static void copy_fields(const LearnedField *f, void *to, const void *from) {
 
 /* ---- rings ---- */
 
+/* Its middle, so that it stays the same second when clocks are rounded. */
+static uint64_t time_of_second(uint64_t second) {
+        return second > 0 ? second * NSEC_PER_SEC + NSEC_PER_SEC / 2 : 0;
+}
+
 static void read_window(const Window *w, LearnedWindow *ret) {
-        ret->newest_ns = w->second * NSEC_PER_SEC;
+        ret->newest_ns = time_of_second(w->second);
         for (uint64_t age = 0; age < WINDOW_SECONDS && age <= w->second; age++)
                 memcpy(ret->seconds[age], w->seconds[(w->second - age) % WINDOW_SECONDS], sizeof(ret->seconds[0]));
 }
@@ -193,9 +198,16 @@ static void read_window(const Window *w, LearnedWindow *ret) {
 static void write_window(const LearnedWindow *x, Window *w) {
         *w = (Window) { .second = x->newest_ns / NSEC_PER_SEC };
         for (uint64_t age = 0; x->newest_ns > 0 && age < WINDOW_SECONDS && age <= w->second; age++) {
-                memcpy(w->seconds[(w->second - age) % WINDOW_SECONDS], x->seconds[age], sizeof(x->seconds[0]));
+                uint32_t *to = w->seconds[(w->second - age) % WINDOW_SECONDS];
+
+                memcpy(to, x->seconds[age], sizeof(x->seconds[0]));
+                /* A part is no more than the whole. */
+                to[WINDOW_SLOW] = MIN(to[WINDOW_SLOW], to[WINDOW_CALLS]);
+                to[WINDOW_FAILURES] = MIN(to[WINDOW_FAILURES], to[WINDOW_CALLS]);
+                for (int i = WINDOW_RATE_LIMITED; i <= WINDOW_CORRUPT; i++)
+                        to[i] = MIN(to[i], to[WINDOW_FAILURES]);
                 for (int i = 0; i < _WINDOW_FIELD_MAX; i++)
-                        w->minute[i] += x->seconds[age][i];
+                        w->minute[i] += to[i];
         }
 }
 
@@ -272,6 +284,13 @@ static void settle_latency(Latency *l) {
                 l->total[i / LATENCY_BUCKETS] += l->buckets[i / LATENCY_BUCKETS][i % LATENCY_BUCKETS];
 }
 
+static void settle_score(ForecastScore *s) {
+        s->positives = MIN(s->positives, s->n);
+        s->brier = MIN(s->brier, s->n);
+        s->brier_base = MIN(s->brier_base, s->n);
+        s->predicted = MIN(s->predicted, s->n);
+}
+
 /* An open circuit goes on to wait for its time, one that was being tried begins its trial anew. */
 static void settle_breaker(Router *r, Node *n, uint64_t now_ns) {
         Breaker *b = &node_hot(n)->breaker;
@@ -298,8 +317,10 @@ void learned_node_write(Router *r, const LearnedNode *x, uint64_t now_ns) {
         copy_fields(hot_fields, h, &x->hot);
         write_window(&x->window, &n->window);
         settle_latency(&n->latency);
+        h->answer_ns = n->latency.answer_ns;
         h->wrr_effective = MIN(h->wrr_effective, (int32_t) h->weight * 100);
         n->success.good = MIN(n->success.good, n->success.total);
+        settle_score(&n->forecast.model.score);
         n->forecast.trusted = forecast_is_trusted(&n->forecast, &r->forecast);
         settle_breaker(r, n, now_ns);
         node_stale(n);
@@ -315,7 +336,7 @@ void learned_service_read(Router *r, size_t i, LearnedService *ret) {
         spending_advance(&s->spending, r->now_ns);
         *ret = (LearnedService) { .name = s->settings.name, .service = *s };
         read_window(&s->window, &ret->window);
-        ret->spending_newest_ns = s->spending.second * NSEC_PER_SEC;
+        ret->spending_newest_ns = time_of_second(s->spending.second);
         for (uint64_t age = 0; age < SPENDING_SECONDS && age <= s->spending.second; age++) {
                 size_t k = (s->spending.second - age) % SPENDING_SECONDS;
 
