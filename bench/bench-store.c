@@ -19,7 +19,7 @@
 
 typedef struct Options {
         const char *folder;
-        unsigned nodes, operations, days;
+        unsigned nodes, operations;
         double seconds;
 } Options;
 
@@ -146,54 +146,11 @@ static void measure_callers(Bench *b, unsigned n_callers) {
                b->n_waits ? b->waits[b->n_waits / 2] : 0, b->n_waits ? b->waits[b->n_waits * 99 / 100] : 0, 100 * cpu / seconds);
 }
 
-/* ---- what is kept ---- */
-
-/* Some time passes: a call a minute and node, retention as by default; a day is put at once. */
-static void measure_size(Bench *b) {
-        uint64_t now_ns = clock_ns(CLOCK_REALTIME), start_ns = now_ns - b->options->days * NSEC_PER_DAY, calls = 0;
-        StoreStatus status;
-
-        for (unsigned day = 0; day <= b->options->days; day++) {
-                uint64_t generation = 0;
-                for (unsigned minute = 0; minute < 24 * 60; minute++)
-                        for (unsigned node = 0; node < b->options->nodes; node++, calls++) {
-                                b->utc_ns = start_ns + (day * 24 * 60 + minute) * NSEC_PER_MINUTE;
-                                generation = put(b);
-                        }
-                if (b->store->functions->wait(b->store, generation) < 0)
-                        die("writing");
-                if (day % 20 == 0 || day == b->options->days) {
-                        b->store->functions->status(b->store, &status);
-                        printf("%4u days, %9llu calls          %8.2f MB, %5.1f bytes a call\n", day, (unsigned long long) calls,
-                               (double) status.size / 1e6, (double) status.size / (double) calls);
-                }
-        }
-        b->utc_ns = 0;
-}
-
 static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_, struct FTW *ftw _unused_) {
         return remove(path);
 }
 
-static void in_a_folder(Bench *b, void (*measure)(Bench *b)) {
-        char folder[256];
-
-        snprintf(folder, sizeof(folder), "%s/bench-store-XXXXXX", b->options->folder);
-        if (!mkdtemp(folder))
-                die(folder);
-        Options inside = *b->options;
-        const Options *outside = b->options;
-        inside.folder = folder;
-        b->options = &inside;
-        b->serial = 0;
-        begin(b);
-        measure(b);
-        b->store = store_free(b->store);
-        b->options = outside;
-        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void measure_speed(Bench *b) {
+static void measure_all(Bench *b) {
         static const unsigned callers[] = { 1, 10, 50, 200, 1000 };
 
         measure_put(b);
@@ -204,11 +161,11 @@ static void measure_speed(Bench *b) {
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "dir", required_argument, NULL, 'd' }, { "nodes", required_argument, NULL, 'n' },
-                { "operations", required_argument, NULL, 'o' }, { "seconds", required_argument, NULL, 's' },
-                { "days", required_argument, NULL, 'D' }, {},
+                { "operations", required_argument, NULL, 'o' }, { "seconds", required_argument, NULL, 's' }, {},
         };
-        Options o = { .folder = "/var/tmp", .nodes = 20, .operations = 3, .days = 100, .seconds = 3 };
+        Options o = { .folder = "/var/tmp", .nodes = 20, .operations = 3, .seconds = 3 };
         static Bench b;
+        char folder[256];
 
         for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;)
                 switch (c) {
@@ -216,8 +173,7 @@ int main(int argc, char *argv[]) {
                 case 'n': o.nodes = (unsigned) atoi(optarg); break;
                 case 'o': o.operations = (unsigned) CLAMP(atoi(optarg), 1, 6); break;
                 case 's': o.seconds = atof(optarg); break;
-                case 'D': o.days = (unsigned) atoi(optarg); break;
-                default: fprintf(stderr, "bench-store [--dir DIR] [--nodes N] [--operations 1…6] [--seconds S] [--days N]\n"); return 2;
+                default: fprintf(stderr, "bench-store [--dir DIR] [--nodes N] [--operations 1…6] [--seconds S]\n"); return 2;
                 }
         b.options = &o;
         b.waits = calloc(SAMPLES_MAX, sizeof(double));
@@ -226,8 +182,14 @@ int main(int argc, char *argv[]) {
                 die("memory");
         for (unsigned i = 0; i < o.nodes; i++)
                 snprintf(b.names[i], sizeof(b.names[i]), "maps/node-%u", i);
-        in_a_folder(&b, measure_speed);
-        in_a_folder(&b, measure_size);
+        snprintf(folder, sizeof(folder), "%s/bench-store-XXXXXX", o.folder);
+        if (!mkdtemp(folder))
+                die(folder);
+        o.folder = folder;
+        begin(&b);
+        measure_all(&b);
+        store_free(b.store);
+        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         free(b.waits);
         free(b.names);
         return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is old is dropped an hour or a day at a time, so that what is new does not wait for it. */
+/* What is to be done now and then, a little at a time, so that what is new does not wait for it. */
 #include <errno.h>
 #include <time.h>
 
@@ -10,6 +10,9 @@
 #define FREE_PAGES_KEPT 256
 #define FREE_SHARE_KEPT 4
 #define PAGES_AT_ONCE "256"
+#define ROWS_AT_ONCE 2000
+/* The write-ahead log is carried over when it has so many. */
+#define LOG_PAGES 1000
 
 int64_t start_of_month(int64_t t, int months) {
         time_t time = (time_t) t;
@@ -20,10 +23,16 @@ int64_t start_of_month(int64_t t, int months) {
         return timegm(&tm);
 }
 
-static int drop_one(Database *d, Statement which, int64_t before) {
-        sqlite3_bind_int64(d->statements[which], 1, before);
-        int r = database_run(d, which);
-        if (r == 0 && sqlite3_changes(d->db) > 0)
+/* Whole hours or days, the oldest first. */
+static int drop_some(Database *d, Statement which, int64_t before) {
+        int r = 0, n = 0, dropped = 1;
+
+        for (; r == 0 && dropped > 0 && n < ROWS_AT_ONCE; n += dropped) {
+                sqlite3_bind_int64(d->statements[which], 1, before);
+                r = database_run(d, which);
+                dropped = sqlite3_changes(d->db);
+        }
+        if (n >= ROWS_AT_ONCE)
                 d->dropping = true;
         return r;
 }
@@ -58,7 +67,7 @@ static int64_t seconds_before(uint64_t utc_ns, uint64_t ns) {
         return (int64_t) ((utc_ns - MIN(utc_ns, ns)) / NSEC_PER_SEC);
 }
 
-int database_drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits) {
+static int drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits) {
         int64_t hours_from = start_of(seconds_before(utc_ns, limits->keep_hours_ns), DAY_S);
         int64_t days_from = start_of_month(seconds_before(utc_ns, limits->keep_days_ns), 0);
 
@@ -73,9 +82,9 @@ int database_drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits) {
         if (r == 0 && moved)
                 r = move_edges(d, hours_from, days_from);
         if (r == 0)
-                r = drop_one(d, STATEMENT_DROP_HOURS, hours_from);
+                r = drop_some(d, STATEMENT_DROP_HOURS, hours_from);
         if (r == 0)
-                r = drop_one(d, STATEMENT_DROP_DAYS, days_from);
+                r = drop_some(d, STATEMENT_DROP_DAYS, days_from);
         r = database_end(d, r);
         if (r == 0) {
                 d->hours_from = hours_from;
@@ -85,4 +94,17 @@ int database_drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits) {
         } else
                 d->dropping = true;
         return r < 0 ? r : d->dropping;
+}
+
+/* As far as nobody is reading what it would write over. */
+static int carry_log_over(Database *d) {
+        if (d->log_pages < LOG_PAGES)
+                return 0;
+        d->log_pages = 0;
+        int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        return rc == SQLITE_OK || rc == SQLITE_BUSY ? 0 : database_error(d, rc, "Cannot carry the log over");
+}
+
+int database_tidy(Database *d, uint64_t utc_ns, const StoreLimits *limits) {
+        return carry_log_over(d) ?: drop_old(d, utc_ns, limits);
 }

@@ -66,7 +66,8 @@ typedef struct Database {
         /* Of the last one committed, once it is open. */
         uint64_t generation, serial;
         int64_t begun, hours_from, days_from; /* what is older is kept not at all, as days, as months */
-        bool dropping;                 /* there may be more to drop */
+        bool dropping;  /* there may be more to drop */
+        int log_pages;  /* in the write-ahead log */
 } Database;
 
 int database_init(Database *d, const char *folder);
@@ -87,8 +88,9 @@ int database_set_aside_document(Database *d, const char *name, char **ret_where)
 int database_sums(Database *d, const StoreQuestion *q, Arena *arena, StoreSum **ret, size_t *ret_n);
 int database_scenarios(Database *d, uint64_t since_utc_ns, size_t max, Arena *arena, ScenarioCopy **ret, size_t *ret_n);
 
-/* Drops a part of what is older than that, and gives its pages back. 1: there is more to drop. */
-int database_drop_old(Database *d, uint64_t utc_ns, const StoreLimits *limits);
+/* What nobody waits for: carries the write-ahead log over when it is long, and drops a part of what is older than the limits,
+ * with its pages. 1: there is more to drop. */
+int database_tidy(Database *d, uint64_t utc_ns, const StoreLimits *limits);
 
 /* ---- for the parts of it ---- */
 

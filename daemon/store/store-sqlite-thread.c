@@ -121,12 +121,12 @@ static int write_generation(SqliteStore *s) {
         return r;
 }
 
-/* 1: there is more to drop. */
-static int drop_old(SqliteStore *s) {
+/* 1: there is more to do. */
+static int tidy(SqliteStore *s) {
         StoreLimits limits = s->limits;
 
         begin_disk(s);
-        int r = database_drop_old(&s->database, clock_ns(CLOCK_REALTIME), &limits);
+        int r = database_tidy(&s->database, clock_ns(CLOCK_REALTIME), &limits);
         /* Damage that is met in this: set aside at once. */
         if (r == -EUCLEAN)
                 r = database_open(&s->database);
@@ -143,7 +143,7 @@ void *sqlite_run(void *userdata) {
         do {
                 r = write_generation(s);
                 if (r == 0)
-                        r = drop_old(s);
+                        r = tidy(s);
                 wait_for_work(s, r > 0);
         } while (!s->stopping);
         /* One try, if there was trouble. */

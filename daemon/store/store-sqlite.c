@@ -189,6 +189,7 @@ static void sqlite_set_limits(Store *store, const StoreLimits *limits) {
 
         pthread_mutex_lock(&s->mutex);
         s->limits = *limits;
+        sqlite_arm_timer(s, limits->patience_ns);
         pthread_cond_signal(&s->wakeup);
         pthread_mutex_unlock(&s->mutex);
 }

@@ -221,7 +221,7 @@ static void a_full_disk(void **state) {
         while (write(fd, page, sizeof(page)) > 0)
                 ;
         close(fd);
-        char *large = calloc(1, 300000);
+        char *large = calloc(1, 300001);
         memset(large, 'x', 300000);
         f->store->functions->put_document(f->store, "large", large, 300000);
         generation = put_calls(f, 10);
@@ -331,6 +331,7 @@ static void somebody_with_sqlite3_holds_a_lock(void **state) {
                 sqlite3 *db;
                 assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 1)), 0);
                 assert_int_equal(sqlite3_open(f->ledger, &db), SQLITE_OK);
+                sqlite3_busy_timeout(db, 5000);
                 assert_int_equal(sqlite3_exec(db, locks[i], NULL, NULL, NULL), SQLITE_OK);
                 uint64_t generation = put_calls(f, 1);
                 wait_until(f, has_error, &(int) { -EBUSY });
@@ -374,7 +375,7 @@ _Noreturn static void child(Fixture *f, int fd) {
         StoreCall call = call_at(NOW);
         char *text;
         size_t n;
-        if (store->functions->read(store, "none", &text, &n) != -ENOENT)
+        if (store->functions->read(store, "none", &text, &n) != -ENOENT || write(fd, &told, sizeof(told)) != sizeof(told))
                 _exit(2);
         for (serial = store->functions->committed_call(store) + 1;; serial++) {
                 call.cost = (Money) serial;
@@ -392,8 +393,8 @@ _Noreturn static void child(Fixture *f, int fd) {
         }
 }
 
-static uint64_t kill_one(Fixture *f, unsigned after_us) {
-        uint64_t told = 0, x;
+static uint64_t kill_one(Fixture *f, bool once_open, unsigned after_us) {
+        uint64_t told = 0, x = 0;
         int pipes[2];
 
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
@@ -403,6 +404,8 @@ static uint64_t kill_one(Fixture *f, unsigned after_us) {
                 child(f, pipes[1]);
         }
         close(pipes[1]);
+        if (once_open)
+                assert_int_equal(read(pipes[0], &x, sizeof(x)), sizeof(x));
         usleep(after_us);
         kill(pid, SIGKILL);
         while (read(pipes[0], &x, sizeof(x)) == sizeof(x))
@@ -421,7 +424,7 @@ static void killed_at_any_moment(void **state) {
 
         for (int i = 0; i < 100; i++) {
                 f->store = store_free(f->store);
-                uint64_t told = kill_one(f, 2000 + (unsigned) rand_r(&seed) % 20000);
+                uint64_t told = kill_one(f, i % 4 > 0, (unsigned) rand_r(&seed) % 20000);
                 uint64_t start = clock_ns();
                 store_reopen(f);
                 StoreSum sum = sum_between(f, NOW, NOW + 60 * NSEC_PER_HOUR);

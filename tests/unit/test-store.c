@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "basic/macro.h"
-#include "daemon/store/scenario-copy.h"
+#include "daemon/store/database.h"
 
 #define HOUR NSEC_PER_HOUR
 #define DAY NSEC_PER_DAY
@@ -313,13 +313,109 @@ static void what_is_old_becomes_days_and_months(void **state) {
         }
 }
 
+/* ---- size ---- */
+
+/* An hour of each kind of call is a call: no less can be added up. */
+static void pass_a_day(Database *d, Gather *g, unsigned day, unsigned kinds) {
+        static const StoreLimits defaults = { NSEC_PER_SEC, 35 * DAY, 400 * DAY };
+        int r;
+
+        for (unsigned hour = 0; hour < 24; hour++)
+                for (unsigned kind = 0; kind < kinds; kind++) {
+                        StoreCall c = call_at(NOW + day * DAY + hour * HOUR);
+                        char node[32];
+                        snprintf(node, sizeof(node), "maps/node-%u", kind);
+                        c.node = node;
+                        c.cost += kind;
+                        gather_call(g, &c);
+                }
+        assert_int_equal(database_write(d, g), 0);
+        gather_clear(g);
+        while ((r = database_tidy(d, NOW + (day + 1) * DAY, &defaults)) > 0)
+                ;
+        assert_int_equal(r, 0);
+}
+
+static void the_file_stops_growing(void **state) {
+        enum { KINDS = 5, CALLS_A_DAY = 24 * KINDS };
+        Fixture *f = *state;
+        uint64_t empty, month = 0, old = 0;
+        Database d;
+        Gather g = {};
+
+        f->store = store_free(f->store);
+        assert_int_equal(database_init(&d, f->folder), 0);
+        assert_int_equal(database_open(&d), 0);
+        /* For the test's sake. */
+        assert_int_equal(database_execute(&d, "PRAGMA synchronous = OFF"), 0);
+        assert_int_equal(database_execute(&d, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+        empty = database_size(&d);
+        for (unsigned day = 0; day < 1000; day++) {
+                pass_a_day(&d, &g, day, KINDS);
+                if (day != 29 && day != 499 && day != 999)
+                        continue;
+                assert_int_equal(database_execute(&d, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+                uint64_t size = database_size(&d);
+                if (day == 29)
+                        month = size;
+                else if (day == 499)
+                        old = size;
+                else
+                        /* A row a month and kind is kept for ever. */
+                        assert_true(size <= old + 4 * 4096);
+        }
+        assert_true((month - empty) / (30 * CALLS_A_DAY) <= 100);
+        print_message("empty %llu, after 30 days %llu (%llu bytes a call), after 500 days %llu\n", (unsigned long long) empty,
+                      (unsigned long long) month, (unsigned long long) ((month - empty) / (30 * CALLS_A_DAY)), (unsigned long long) old);
+        gather_done(&g);
+        database_done(&d);
+        store_open(f);
+        assert_int_equal(sum_between(f, 0, UINT64_MAX).calls, 1000 * CALLS_A_DAY);
+}
+
+/* When what it held is gone for the most part, its room is given back. */
+static void room_is_given_back(void **state) {
+        Fixture *f = *state;
+        uint64_t full, now = NOW + 1000 * DAY;
+        Database d;
+        Gather g = {};
+        int r;
+
+        f->store = store_free(f->store);
+        assert_int_equal(database_init(&d, f->folder), 0);
+        assert_int_equal(database_open(&d), 0);
+        for (unsigned day = 0; day < 200; day++)
+                for (unsigned hour = 0; hour < 24; hour++)
+                        for (unsigned kind = 0; kind < 10; kind++) {
+                                StoreCall c = call_at(NOW + day * DAY + hour * HOUR);
+                                char operation[8];
+                                snprintf(operation, sizeof(operation), "%u", kind);
+                                c.operation = operation;
+                                gather_call(&g, &c);
+                        }
+        assert_int_equal(database_write(&d, &g), 0);
+        assert_int_equal(database_execute(&d, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+        full = database_size(&d);
+        while ((r = database_tidy(&d, now, &(StoreLimits) { NSEC_PER_SEC, 35 * DAY, 400 * DAY })) > 0)
+                ;
+        assert_int_equal(r, 0);
+        assert_int_equal(database_execute(&d, "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+        /* Up to what is kept free for new rows. */
+        assert_true(database_size(&d) < full / 2);
+        assert_true(full > 1 << 20);
+        gather_done(&g);
+        database_done(&d);
+        store_open(f);
+        assert_int_equal(sum_between(f, 0, UINT64_MAX).calls, 200 * 24 * 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_document_survives), TEST(calls_add_up), TEST(a_question_groups_as_it_says), TEST(a_question_knows_its_limit),
                 TEST(any_stretch_of_time_adds_up), TEST(a_sum_stops_at_its_limit), TEST(a_scenario_comes_back_as_it_was),
-                TEST(what_is_old_becomes_days_and_months),
+                TEST(what_is_old_becomes_days_and_months), TEST(the_file_stops_growing), TEST(room_is_given_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
