@@ -180,6 +180,8 @@ static bool ends_with(const char *s, const char *end) {
 Format format_of_field(const char *name) {
         static const char *const money[] = { "cost", "spend", "spent", "price", "budget", "revenue", "savings", "saving", "remaining", "limit" };
 
+        if (strchr(name, '_')) /* no field, but a value that is counted: "COST_OPTIMIZED" */
+                return FORMAT_COUNT;
         if (ends_with(name, "Ms"))
                 return FORMAT_DURATION;
         if (ends_with(name, "At") || ends_with(name, "Since") || streq(name, "since") || streq(name, "time") ||

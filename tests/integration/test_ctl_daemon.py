@@ -220,7 +220,11 @@ def test_money_and_analytics(daemon, ctl):
     assert re.search(r"^Cost +\$0.019$", text, re.M) and re.search(r"^ROUND_ROBIN +3$", text, re.M)
     assert len(text[text.index("Points"):].splitlines()) <= 4  # heading, names, and a line a minute in which something happened
     assert run.lines("analytics", "maps")[0]["calls"] == 3
-    assert re.search(r"^Spent +\$0.019$", run("budget", "maps"), re.M)
+    # A value that is counted is no money, though its name speaks of it.
+    decision = run.lines("route", "maps", "--strategy", "COST_OPTIMIZED")[0]["decision"]
+    run("report", decision["id"], "--status", "402")
+    assert re.search(r"^COST_OPTIMIZED +1$", run("analytics", "maps"), re.M)
+    assert re.search(r"^Spent +\$0.0", run("budget", "maps"), re.M)
     assert re.search(r"^maps/here .*\$0.006", run("cost-report", "-g", "node"), re.M)
     assert "remembered since" in run("cost-report", "--from", "2001-01-01T00:00:00Z", code=1)
 
