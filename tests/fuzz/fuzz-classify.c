@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any answer to the plugin PROVIDER is a verdict within bounds, and the same one again. The input: a byte each for the
- * status, the operation and the flags; for the generic one options as lines "name: value" up to an empty one; header
- * lines likewise; the body. Whatever options the generic one takes, the tables that it makes of them are whole.
+ * Any answer to a plugin, the one that the program is called after, is a verdict within bounds, and the same one again. The
+ * input: a byte each for the status, the operation and the flags; for the generic one options as lines "name: value" up to
+ * an empty one; header lines likewise; the body. Whatever options the generic one takes, the tables that it makes of them
+ * are whole.
  */
 #include "basic/macro.h"
 #include "daemon/core/provider.h"
@@ -10,9 +11,11 @@
 
 #define HEADERS_MAX 32
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static Providers *providers;
+static const struct pm_provider *plugin;
 
 static void check(bool condition) {
         if (!condition)
@@ -45,7 +48,7 @@ static void ignore(void *userdata _unused_, const char *option _unused_, const c
 }
 
 /* NULL: they are wrong. *text moves behind them. */
-static const struct pm_provider *make_provider(const struct pm_provider *plugin, char **text) {
+static const struct pm_provider *make_provider(char **text) {
         struct pm_header lines[HEADERS_MAX];
         struct pm_option options[HEADERS_MAX];
         const struct pm_provider *p;
@@ -72,18 +75,23 @@ static void check_classification(const struct pm_classification *c) {
         check_text(c->request_id, sizeof(c->request_id));
 }
 
+int LLVMFuzzerInitialize(int *argc _unused_, char ***argv) {
+        const char *dash = strrchr((*argv)[0], '-');
+
+        check(dash && providers_load(PLUGINS, &providers) == 0);
+        plugin = providers_find(providers, dash + 1);
+        check(plugin);
+        return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct pm_classification first, second;
         struct pm_header headers[HEADERS_MAX];
         _cleanup_free_ char *text = NULL;
-        const struct pm_provider *plugin, *p;
+        const struct pm_provider *p = plugin;
         size_t n_operations = 0;
         char *rest;
 
-        if (!providers) {
-                check(providers_load(PLUGINS, &providers) == 0);
-                check(providers_find(providers, PROVIDER));
-        }
         if (size < 3)
                 return 0;
         text = malloc(size - 2);
@@ -91,10 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(text, data + 3, size - 3);
         text[size - 3] = 0;
 
-        p = plugin = providers_find(providers, PROVIDER);
         rest = text;
         if (plugin->create)
-                p = make_provider(plugin, &rest);
+                p = make_provider(&rest);
         if (!p)
                 return 0;
         while (p->operations[n_operations].name)

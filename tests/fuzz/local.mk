@@ -7,41 +7,41 @@ if ENABLE_FUZZERS
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += $(FUZZERS)
 
-# One for each plugin, so that each gets its share of the time.
+# One for each plugin, called after it, so that each gets its share of the time.
 FUZZ_CLASSIFY_CPPFLAGS = $(AM_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-generic
 tests_fuzz_fuzz_classify_generic_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_generic_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"generic"'
+tests_fuzz_fuzz_classify_generic_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_generic_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_generic_LDFLAGS = $(FUZZ_LINK)
 
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-google
 tests_fuzz_fuzz_classify_google_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_google_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"google"'
+tests_fuzz_fuzz_classify_google_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_google_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_google_LDFLAGS = $(FUZZ_LINK)
 
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-here
 tests_fuzz_fuzz_classify_here_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_here_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"here"'
+tests_fuzz_fuzz_classify_here_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_here_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_here_LDFLAGS = $(FUZZ_LINK)
 
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-mapbox
 tests_fuzz_fuzz_classify_mapbox_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_mapbox_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"mapbox"'
+tests_fuzz_fuzz_classify_mapbox_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_mapbox_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_mapbox_LDFLAGS = $(FUZZ_LINK)
 
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-samsara
 tests_fuzz_fuzz_classify_samsara_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_samsara_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"samsara"'
+tests_fuzz_fuzz_classify_samsara_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_samsara_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_samsara_LDFLAGS = $(FUZZ_LINK)
 
 noinst_PROGRAMS += tests/fuzz/fuzz-classify-stripe
 tests_fuzz_fuzz_classify_stripe_SOURCES = tests/fuzz/fuzz-classify.c
-tests_fuzz_fuzz_classify_stripe_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS) -DPROVIDER='"stripe"'
+tests_fuzz_fuzz_classify_stripe_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_stripe_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_stripe_LDFLAGS = $(FUZZ_LINK)
 
