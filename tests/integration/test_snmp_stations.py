@@ -120,4 +120,4 @@ print(circuit.name, dict(circuit.getSyntax().namedValues), circuit.getMaxAccess(
     done = subprocess.run(["/usr/bin/python3", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=60, check=False)
     oid = (*map(int, ROOT.split(".")), 1, 3, 1, 8)
-    assert done.stdout == f"{oid} {dict(closed=1, open=2, halfOpen=3)} read-only\n"
+    assert done.stdout == f"{oid} {dict(closed=1, open=2, halfOpen=3)} readonly\n", "in its own words"
