@@ -161,18 +161,30 @@ static bool optimize_service(Router *r, Service *s, bool say, uint64_t now_ns) {
         return true;
 }
 
-void optimize(Router *r, Service *s, uint64_t now_ns) {
-        uint32_t changed = 0;
-        Event *e;
+/* One event for all that have changed: it names what is in force now if that is the same for each of them. */
+static void optimize_all(Router *r, uint64_t now_ns) {
+        uint32_t changed = 0, same = 0;
+        int strategy = -1;
 
-        if (s) {
-                optimize_service(r, s, true, now_ns);
-                return;
+        for (uint32_t i = 0; i < r->n_services; i++) {
+                Service *s = r->services[i];
+                if (!optimize_service(r, s, false, now_ns))
+                        continue;
+                if (changed++ == 0)
+                        strategy = s->optimization;
+                same += s->optimization == strategy;
         }
-        for (uint32_t i = 0; i < r->n_services; i++)
-                changed += optimize_service(r, r->services[i], false, now_ns);
-        e = changed > 0 ? effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, SEVERITY_HIGH, now_ns) : NULL;
-        if (e)
-                snprintf(e->message, sizeof(e->message),
-                         "a scenario of all services has changed what is in force for %u of them", changed);
+        Event *e = changed > 0 ? effects_event(&r->effects, EVENT_OPTIMIZATION_EXECUTED, SEVERITY_HIGH, now_ns) : NULL;
+        if (!e)
+                return;
+        e->to = strategy >= 0 && same == changed ? enum_to_string(&optimization_strategy_names, strategy) : NULL;
+        snprintf(e->message, sizeof(e->message), "a scenario of all services has changed what is in force for %u of them%s%s",
+                 changed, e->to ? ", to " : "", e->to ?: "");
+}
+
+void optimize(Router *r, Service *s, uint64_t now_ns) {
+        if (s)
+                optimize_service(r, s, true, now_ns);
+        else
+                optimize_all(r, now_ns);
 }

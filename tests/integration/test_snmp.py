@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import threading
 import time
 
 import pytest
@@ -278,8 +279,8 @@ def event(serial, type_="circuit_changed", name="stripe/us-east", severity="high
 
 
 def kinds(station):
-    """The numbers of the notifications received, in order."""
-    return [int(n[TRAP_OID].removeprefix(f"{ROOT}.0.")) for n in station.poll()]
+    """The numbers of our notifications received, in order."""
+    return [int(n[TRAP_OID].removeprefix(f"{ROOT}.0.")) for n in station.poll() if n[TRAP_OID].startswith(f"{ROOT}.0.")]
 
 
 @pytest.fixture
@@ -372,12 +373,30 @@ def test_events_wait_for_snmpd(notified, build_dir, run_dir, fake, station, star
 
 
 def test_a_storm_is_cut_down_and_its_last_state_is_told(notified, fake, station, wait_for):
-    n = 3000
+    """A thousand events a second, for some seconds; meanwhile snmpd and the subagent answer as ever."""
+    n, rate, slowest, polls = 4000, 1000, 0, 0
     start = time.monotonic()
-    for i in range(1, n + 1):
-        fake.publish(event(i, to="closed" if i % 2 == 0 else "open", name=f"stripe/n{i % 3}"))
-    # Meanwhile the agent answers.
-    assert get(notified, "pmVersion.0") == "0.1.0"
+
+    def blow():
+        for i in range(1, n + 1):
+            time.sleep(max(0, start + i / rate - time.monotonic()))
+            fake.publish(event(i, to="closed" if i % 2 == 0 else "open", name=f"stripe/n{i % 3}"))
+
+    storm = threading.Thread(target=blow)
+    storm.start()
+    while storm.is_alive():
+        for what, expected in (("pmVersion.0", "0.1.0"), ("pmDataState.0", "fresh")):
+            begin = time.monotonic()
+            assert get(notified, what) == expected
+            begin, polls = time.monotonic() - begin, polls + 1
+            slowest = max(slowest, begin)
+        begin = time.monotonic()
+        notified.tool("snmpget", "1.3.6.1.2.1.1.3.0", mib="")
+        slowest = max(slowest, time.monotonic() - begin)
+    storm.join()
+    assert time.monotonic() - start < 2 * n / rate, "the events were taken as fast as they came"
+    assert polls > 20 and slowest < 1, f"{polls} polls, the slowest in {slowest:.2f} s"
+
     def told():
         return {r[f"{ROOT}.1.8.6.0"]: r[f"{ROOT}.1.8.1.0"] for r in station.poll()}
 
@@ -547,3 +566,17 @@ def test_a_real_scenario(build_dir, run_dir, daemon, client, started, station, s
     api.call("ResolveScenario", id=scenario["id"])
     wait_for(lambda: told(5), "the station hears that it is over")
     wait_for(lambda: get(snmpd, "pmActiveScenarios.0") == "0 scenarios", "the tables say so too")
+
+
+def test_an_emergency_of_all_services(build_dir, run_dir, daemon, client, started, station, subagent, wait_for):
+    snmpd = started(parts.Snmpd(build_dir, run_dir, settings=f"trap2sink 127.0.0.1:{station.port} public\n")).wait_ready()
+    d = daemon(CONFIG)
+    api = client(d)
+    subagent(d.socket, snmpd)
+    wait_for(lambda: registered(snmpd), "the subagent has registered")
+    wait_for(lambda: api.call("GetSystemStatus")["status"]["subscribers"] == 1, "the subagent follows the events")
+    api.call("HandleScenario", type="EMERGENCY_SCENARIO", severity="critical", detail="a drill")
+    wait_for(lambda: 9 in kinds(station), "the station hears of emergency mode")
+    told = next(n for n in station.received if n.get(TRAP_OID) == f"{ROOT}.0.9")
+    assert told[f"{ROOT}.1.8.5.0"] == "", "it is about no service alone"
+    assert "EMERGENCY_MODE" in told[f"{ROOT}.1.8.4.0"]

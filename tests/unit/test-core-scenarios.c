@@ -282,9 +282,12 @@ static void test_an_operator_declares_and_ends(void **state) {
 static void test_collisions(void **state) {
         size_t i, k;
         ScenarioView v;
+        Event e = {};
         Core c;
 
         core_init(&c, ROUND_ROBIN, NULL, 2);
+        core_add_service(&c, "other", ROUND_ROBIN, NULL, 1);
+        core_apply(&c);
         router_scenario_open(c.router, COST_OVERRUN, "s", NULL, 0, SEVERITY_LOW, NULL, c.now, &i);
         assert_int_equal(core_status(&c).optimization_strategy, COST_MINIMIZATION);
         router_scenario_open(c.router, SERVICE_UNAVAILABLE, "s", NULL, 0, SEVERITY_HIGH, NULL, c.now, &k);
@@ -297,8 +300,17 @@ static void test_collisions(void **state) {
         router_scenario_resolve(c.router, v.id, NULL, c.now, &i);
         assert_int_equal(core_status(&c).optimization_strategy, AVAILABILITY_FIRST);
         /* One for all services counts for each. */
+        core_events(&c, EVENT_OPTIMIZATION_EXECUTED, NULL);
         router_scenario_open(c.router, EMERGENCY_SCENARIO, NULL, NULL, 0, -1, NULL, c.now, &i);
         assert_int_equal(core_status(&c).optimization_strategy, EMERGENCY_MODE);
+        assert_int_equal(core_events(&c, EVENT_OPTIMIZATION_EXECUTED, &e), 1);
+        assert_null(e.service_name);
+        assert_string_equal(e.to, "EMERGENCY_MODE");
+        /* What follows is no longer the same for all. */
+        router_scenario(c.router, i, c.now, &v);
+        router_scenario_resolve(c.router, v.id, NULL, c.now, &i);
+        assert_int_equal(core_events(&c, EVENT_OPTIMIZATION_EXECUTED, &e), 1);
+        assert_null(e.to);
         core_done(&c);
 }
 
