@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -265,6 +266,24 @@ def test_a_thousand_reconnects_leak_nothing(build_dir, run_dir, master, fake, st
         # net-snmp 5.9 itself loses some 110 bytes, an address, with each connection.
         assert after[0] - rss <= 256, f"from {rss} to {after[0]} kB"
     assert p.log().count("Connected to snmpd") >= 1200
+
+
+@pytest.mark.parametrize("peers", [(), ("snmpd",), ("daemon",), ("snmpd", "daemon")], ids=lambda p: " and ".join(p) or "nobody")
+def test_it_rests_when_there_is_nothing_to_do(build_dir, run_dir, fake, started, wait_for, peers):
+    def used():
+        with open(f"/proc/{p.pid}/schedstat", encoding="ascii") as f:
+            return int(f.read().split()[0]) / 1e9
+
+    if "snmpd" in peers:
+        started(parts.Snmpd(build_dir, run_dir)).wait_ready()
+    if "daemon" not in peers:
+        fake.stop()
+    p = started(parts.Subagent(build_dir, run_dir, fake.path, run_dir + "/snmpd.agentx")).wait_ready()
+    wait_for(lambda: used() > 0, "it has begun")
+    time.sleep(1)
+    before = used()
+    time.sleep(5)  # two of its looks for who is away
+    assert used() - before < 0.05
 
 
 # ---- indexes ----
