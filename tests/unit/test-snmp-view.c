@@ -33,7 +33,7 @@ typedef struct Name {
 static Name name_of(const int64_t *suffix) {
         Name name;
 
-        name.n = mib_oid(name.subids, 0, NULL);
+        name.n = mib_oid(name.subids, 0, (oid[]) { 0 });
         for (; *suffix >= 0; suffix++)
                 name.subids[name.n++] = (oid) *suffix;
         return name;
@@ -78,11 +78,11 @@ static void the_next_one_from_anywhere(void **state) {
                 ;
         for (unsigned i = 0; i < 400000; i++) {
                 unsigned choice = i;
-                Name from = { .n = mib_oid(from.subids, 0, NULL) }, found;
+                Name from = { .n = mib_oid(from.subids, 0, (oid[]) { 0 }) }, found;
                 for (unsigned k = 0; k < 1 + i % 7; k++, choice /= ELEMENTSOF(numbers))
                         from.subids[from.n++] = (oid) numbers[(choice * 2654435761u >> 7) % ELEMENTSOF(numbers)];
                 if (i % 3 == 0)
-                        from.subids[mib_oid((oid[MIB_OID_MAX]) {}, 0, NULL)] = MIB_OBJECTS;
+                        from.subids[mib_oid((oid[MIB_OID_MAX]) {}, 0, (oid[]) { 0 })] = MIB_OBJECTS;
                 bool inclusive = i & 1;
                 size_t k = 0;
                 while (k < n && snmp_oid_compare(all[k].subids, all[k].n, from.subids, from.n) < !inclusive)
