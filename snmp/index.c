@@ -314,9 +314,9 @@ int indexes_assign(Indexes *x, IndexKind kind, const char *const *names, size_t 
         if (n > INDEX_NAMES_MAX)
                 return -E2BIG;
         mark_gone(x, kind);
-        memset(ret, 0, n * sizeof(*ret));
         /* Known names come first, lest one of them be forgotten to make room for a new one. */
         for (size_t i = 0; i < n; i++) {
+                ret[i] = 0;
                 int k = assign_one(x, kind, names[i], false, &ret[i]);
                 if (k < 0)
                         return k;

@@ -151,17 +151,16 @@ const Column mib_event[] = {
 #undef S
 const size_t mib_n_event = ELEMENTSOF(mib_event);
 
-#define TABLE(name, number, n_index, rows, columns) \
-        { name, number, n_index, false, rows, columns, ELEMENTSOF(columns) }
-#define SCALARS(name, number, rows, columns) { name, number, 1, true, rows, columns, ELEMENTSOF(columns) }
+#define TABLE(number, n_index, rows, columns) { number, n_index, false, rows, columns, ELEMENTSOF(columns) }
+#define SCALARS(number, rows, columns) { number, 1, true, rows, columns, ELEMENTSOF(columns) }
 const Table mib_tables[_TABLE_MAX] = {
-        [TABLE_SYSTEM] = SCALARS("pointsmanSystem", 1, TABLE_SYSTEM, system_columns),
-        [TABLE_SERVICES] = TABLE("pmServiceTable", 2, 1, TABLE_SERVICES, service_columns),
-        [TABLE_NODES] = TABLE("pmNodeTable", 3, 2, TABLE_NODES, node_columns),
-        [TABLE_VERDICTS] = TABLE("pmNodeVerdictTable", 4, 2, TABLE_NODES, verdict_columns),
-        [TABLE_SCENARIOS] = TABLE("pmScenarioTable", 5, 1, TABLE_SCENARIOS, scenario_columns),
-        [TABLE_PROVIDERS] = TABLE("pmProviderTable", 6, 1, TABLE_PROVIDERS, provider_columns),
-        [TABLE_CONTROL] = SCALARS("pmNotificationControl", 7, TABLE_CONTROL, control_columns),
+        [TABLE_SYSTEM] = SCALARS(1, TABLE_SYSTEM, system_columns),
+        [TABLE_SERVICES] = TABLE(2, 1, TABLE_SERVICES, service_columns),
+        [TABLE_NODES] = TABLE(3, 2, TABLE_NODES, node_columns),
+        [TABLE_VERDICTS] = TABLE(4, 2, TABLE_NODES, verdict_columns),
+        [TABLE_SCENARIOS] = TABLE(5, 1, TABLE_SCENARIOS, scenario_columns),
+        [TABLE_PROVIDERS] = TABLE(6, 1, TABLE_PROVIDERS, provider_columns),
+        [TABLE_CONTROL] = SCALARS(7, TABLE_CONTROL, control_columns),
 };
 
 /* ---- object identifiers ---- */

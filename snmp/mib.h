@@ -48,7 +48,6 @@ typedef enum TableId {
 } TableId;
 
 typedef struct Table {
-        const char *name;
         uint8_t number; /* under pointsmanObjects */
         uint8_t n_index;
         bool scalars; /* in truth no table: its one row has the index 0, and there is no entry in the OIDs */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pmNotificationControl: which notifications are wanted, and how many were sent. */
+/* pointsmanNotificationControl: which notifications are wanted, and how many were sent. */
 #pragma once
 
 #include <net-snmp/net-snmp-config.h>

@@ -41,13 +41,8 @@ static void view_system(Tables *t, const Snapshot *s) {
         t->system.data_age = s ? feed_age_ns(t->feed, feed_clock_ns()) / NSEC_PER_MSEC : UINT64_MAX;
 }
 
-const View *tables_view(Tables *t) {
+static const View *view_now(Tables *t) {
         static const FeedId feed_of_table[_TABLE_MAX] = { [TABLE_PROVIDERS] = FEED_PROVIDERS };
-
-        tables_refresh(t);
-        /* Who waits for a daemon that hangs waits once. */
-        if (feed_is_fresh(t->feed))
-                (void) feed_refresh(t->feed, FEED_PROVIDERS, feed_clock_ns());
 
         for (TableId id = 0; id < _TABLE_MAX; id++) {
                 const Snapshot *s = feed_snapshot(t->feed, feed_of_table[id]);
@@ -60,6 +55,14 @@ const View *tables_view(Tables *t) {
         return &t->view;
 }
 
+const View *tables_view(Tables *t) {
+        tables_refresh(t);
+        /* Who waits for a daemon that hangs waits once. */
+        if (feed_is_fresh(t->feed))
+                (void) feed_refresh(t->feed, FEED_PROVIDERS, feed_clock_ns());
+        return view_now(t);
+}
+
 ControlRow *tables_control(Tables *t) {
         return &t->control;
 }
@@ -68,8 +71,8 @@ ControlRow *tables_control(Tables *t) {
 
 static int set(Tables *t, int phase, netsnmp_request_info *request) {
         const netsnmp_variable_list *v = request->requestvb;
-        /* Rows may have moved since the last phase, and are only looked at in the first. */
-        const View *view = phase == MODE_SET_RESERVE1 ? tables_view(t) : &t->view;
+        /* In later phases the row may have gone; what is needed of it was kept in the first. */
+        const View *view = phase == MODE_SET_RESERVE1 ? tables_view(t) : view_now(t);
         Variable x = {};
 
         (void) view_get(view, v->name_length, v->name, &x);

@@ -94,6 +94,10 @@ class Session:
         """Search ranges: (from, to, include)."""
         return b"".join(encode_oid(start, self.order, include) + encode_oid(end, self.order) for start, end, include in pairs)
 
+    def integer(self, name, value):
+        """A variable with an INTEGER."""
+        return struct.pack(self.order + "Hxx", 2) + encode_oid(name, self.order) + struct.pack(self.order + "i", value)
+
     def close(self):
         try:
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -169,6 +169,35 @@ def test_search_ranges(master, fake, subagent, wait_for):
     assert ask(m, agentx.GET) == []
 
 
+@pytest.mark.parametrize("end, states", [(agentx.CLEANUPSET, ["draining"]), (agentx.UNDOSET, ["draining", "enabled"])], ids=["done", "undone"])
+def test_rows_may_go_between_the_phases_of_a_set(master, fake, subagent, wait_for, end, states):
+    m = master()
+    fake.replies["SetNodeState"] = {"node": {}}
+    subagent(fake, m)
+    wait_for(lambda: m.sessions and fake.subscribers(), "the subagent has registered")
+    session = m.sessions[-1]
+    where = ask(m, agentx.GETNEXT, (f"{ROOT}.1.3.1.5", "", False))[0][0]
+    name = ask(m, agentx.GET, (where.replace(".1.3.1.5.", ".1.3.1.2."), "", False))[0][2].decode()
+
+    def phase(type_, payload=b""):
+        packet = session.send(type_, payload, transaction=7)
+        if type_ != agentx.CLEANUPSET:  # which is not answered
+            wait_for(lambda: packet in m.responses, "the subagent has answered")
+            assert m.responses[packet][0] == 0
+
+    phase(agentx.TESTSET, session.integer(where, 2))
+    fake.replies["GetSnapshot"] = snapshot([])
+    seen = len(fake.called("GetSnapshot"))
+    fake.publish({"serial": 1, "time": "2026-03-01T12:00:00Z", "type": "circuit_changed", "severity": "high", "serviceName": "maps",
+                  "node": "maps/mapbox", "message": "", "data": {"to": "open"}})
+    wait_for(lambda: len(fake.called("GetSnapshot")) > seen, "the rows have gone")
+    phase(agentx.COMMITSET)
+    phase(end)
+    wait_for(lambda: len(fake.called("SetNodeState")) == len(states), "all has been asked for")
+    assert fake.called("SetNodeState") == [{"node": name, "administrativeState": s} for s in states]
+    assert ask(m, agentx.GET, (where, "", False))[0][1] == agentx.NO_SUCH_INSTANCE
+
+
 def test_a_request_while_it_waits_for_snmpd_itself(master, fake, subagent, wait_for):
     """Such a request comes in on another of net-snmp's paths."""
     m = master()
