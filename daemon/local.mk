@@ -107,6 +107,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/objects.c \
 	daemon/dbus/replies.c \
 	daemon/dbus/senders.c \
+	daemon/dbus/shapes.c \
 	daemon/dbus/signals.c \
 	daemon/lease-file.c daemon/lease-file.h \
 	daemon/manager.c daemon/manager.h \

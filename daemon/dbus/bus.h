@@ -8,7 +8,8 @@
  *     /org/pointsman/Pointsman1/node/stripe/us_2deast  org.pointsman.Pointsman1.Node
  *
  * Numbers are as in the API: money in dollars, times in the unit that their name tells. A property that has no value is NaN or "";
- * in a dictionary it is not there. In options any type of number is taken, as long as the value fits.
+ * in a dictionary it is not there. In options any type of number is taken, as long as the value fits, and a call
+ * without any may leave out their dictionary.
  * Each type of event is a signal of the Manager, except routing_decision_made, which comes with every call. PropertiesChanged
  * comes at most twice a second for an object.
  * Errors are org.pointsman.Pointsman1.Error.NAME with a sentence, and after it the error's parameters as a{sv}.

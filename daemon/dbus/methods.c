@@ -1,208 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls. What the Manager's methods look like follows from the API's tables:
- *
- * in:  the required fields are typed arguments; the others, if there are any, are keys of a dictionary at the end ("options").
- * out: what is in every reply is typed arguments. What may be absent goes into a dictionary at the end ("details"), and if there is
- *      one, so does what has parts. A decision's most wanted facts are arguments, the rest of it is among the details.
- *
- * All calls on our objects come here, those of the standard interfaces too, rather than to what sd-bus has for these: so that
- * everybody who asks for anything is known, has the role for it, and does not ask too often.
+ * Calls on our objects, those of the standard interfaces too, rather than to what sd-bus has for these: so that everybody who asks for
+ * anything is known, has the role for it, and does not ask too often.
  */
 #include <time.h>
 
 #include "basic/log.h"
 #include "daemon/dbus/private.h"
 
-#define ARGUMENTS_MAX 16
-#define SIGNATURE_MAX (ARGUMENTS_MAX * 7 + 8)
-
-typedef struct Argument {
-        const char *name;
-        const Field *field;
-        uint32_t base; /* where the structure of the field begins in the whole */
-} Argument;
-
-typedef struct Shape {
-        Argument arguments[ARGUMENTS_MAX];
-        size_t n;
-        const char *rest; /* the name of a dictionary at the end; NULL: none */
-        char signature[SIGNATURE_MAX];
-} Shape;
-
-typedef struct BusMethod {
-        const ApiMethod *method;
-        Shape in, out;
-} BusMethod;
-
-struct Methods {
-        size_t n;
-        BusMethod methods[];
-};
-
 struct BusCall {
         ApiCall call;
         Bus *bus; /* NULL: the connection is gone that it came over */
         sd_bus_message *message;
-        const Shape *out;
+        const BusMethod *method;
         /* Of one that may be answered later. */
         Arena arena;
         BusCall *previous, *next;
 };
 
-/* ---- shapes ---- */
-
-static const struct {
-        const char *field, *name;
-} decision_arguments[] = {
-        { "id", "decisionId" }, { "node", "node" }, { "url", "url" }, { "estimatedCost", "estimatedCost" },
-};
-
-static bool is_decision(const Field *f) {
-        return f->type == FIELD_STRUCT && f->structure == &decision_structure;
-}
-
-static bool has_parts(const Field *f) {
-        return f->type == FIELD_STRUCT || f->type == FIELD_STRUCT_POINTER || f->type == FIELD_ARRAY;
-}
-
-static int shape_add(Shape *s, const char *name, const Field *f, uint32_t base) {
-        if (s->n == ARGUMENTS_MAX)
-                return -E2BIG;
-        s->arguments[s->n++] = (Argument) { name, f, base };
-        return 0;
-}
-
-static void shape_finish(Shape *s) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < s->n; i++)
-                n += (size_t) snprintf(s->signature + n, sizeof(s->signature) - n, "%s", codec_signature(s->arguments[i].field));
-        if (s->rest)
-                snprintf(s->signature + n, sizeof(s->signature) - n, "a{sv}");
-}
-
-static int shape_input(Shape *s, const Structure *in) {
-        int r = 0;
-
-        for (const Field *f = in->fields; f->name && r == 0; f++)
-                if (f->flags & FIELD_REQUIRED)
-                        r = shape_add(s, f->name, f, 0);
-                else
-                        s->rest = "options";
-        shape_finish(s);
-        return r;
-}
-
-static int add_decision(Shape *s, const Field *decision) {
-        int r = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(decision_arguments); i++)
-                for (const Field *f = decision->structure->fields; f->name && r == 0; f++)
-                        if (streq(f->name, decision_arguments[i].field))
-                                r = shape_add(s, decision_arguments[i].name, f, decision->offset);
-        return r;
-}
-
-static int shape_output(Shape *s, const Structure *out) {
-        int r = 0;
-
-        for (const Field *f = out->fields; f->name; f++)
-                if (f->flags & FIELD_OPTIONAL || is_decision(f))
-                        s->rest = "details";
-        for (const Field *f = out->fields; f->name && r == 0; f++)
-                if (is_decision(f))
-                        r = add_decision(s, f);
-                else if (!(f->flags & FIELD_OPTIONAL) && !(s->rest && has_parts(f)))
-                        r = shape_add(s, f->name, f, 0);
-        shape_finish(s);
-        return r;
-}
-
-/* Streams are signals here, and the prober's methods are the prober's alone. */
-static bool is_offered(const ApiMethod *m) {
-        return !m->more && m->role != ROLE_PROBER;
-}
-
-int methods_new(Methods **ret) {
-        size_t n = 0;
-        int r = 0;
-
-        for (const ApiMethod *m = api_methods; m->name; m++)
-                n += is_offered(m);
-        Methods *methods = calloc(1, sizeof(Methods) + n * sizeof(BusMethod));
-        if (!methods)
-                return -ENOMEM;
-        for (const ApiMethod *m = api_methods; m->name && r == 0; m++)
-                if (is_offered(m)) {
-                        BusMethod *k = &methods->methods[methods->n++];
-                        k->method = m;
-                        r = shape_input(&k->in, m->in);
-                        if (r == 0)
-                                r = shape_output(&k->out, m->out);
-                }
-        if (r < 0) {
-                free(methods);
-                return r;
-        }
-        *ret = methods;
-        return 0;
-}
-
-Methods *methods_free(Methods *m) {
-        free(m);
-        return NULL;
-}
-
-static void describe_shape(const Shape *s, bool input, ArgumentVisitor argument, void *userdata) {
-        for (size_t i = 0; i < s->n; i++)
-                argument(userdata, s->arguments[i].name, codec_signature(s->arguments[i].field), input);
-        if (s->rest)
-                argument(userdata, s->rest, "a{sv}", input);
-}
-
-void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor argument, void *userdata) {
-        for (size_t i = 0; i < m->n; i++) {
-                method(userdata, m->methods[i].method->name, false);
-                describe_shape(&m->methods[i].in, true, argument, userdata);
-                describe_shape(&m->methods[i].out, false, argument, userdata);
-                method(userdata, m->methods[i].method->name, true);
-        }
-}
-
 /* ---- replies ---- */
-
-static bool is_argument(const Shape *s, const Field *f) {
-        for (size_t i = 0; i < s->n; i++)
-                if (s->arguments[i].field == f)
-                        return true;
-        return false;
-}
-
-static int append_rest(sd_bus_message *m, const Shape *s, const Structure *structure, const void *out) {
-        int r = 0;
-
-        for (const Field *f = structure->fields; f->name && r >= 0; f++)
-                if (is_decision(f))
-                        r = append_rest(m, s, f->structure, field_in(f, out));
-                else if (!is_argument(s, f))
-                        r = codec_append_entry(m, f, out);
-        return r;
-}
-
-static int append_reply(sd_bus_message *m, const BusCall *c, const void *out) {
-        const Shape *s = c->out;
-        int r = 0;
-
-        for (size_t i = 0; i < s->n && r >= 0; i++)
-                r = codec_append(m, s->arguments[i].field, (const char *) out + s->arguments[i].base);
-        if (r < 0 || !s->rest)
-                return r;
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0)
-                r = append_rest(m, s, c->call.method->out, out);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
 
 static void send_error(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p, unsigned waits) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
@@ -297,7 +113,7 @@ static void send_reply(BusCall *c, const void *out) {
 
         int r = sd_bus_message_new_method_return(c->message, &answer);
         if (r >= 0)
-                r = append_reply(answer, c, out);
+                r = shape_append(answer, c->method, out);
         if (r >= 0)
                 replies_send(c->bus->replies, answer, waits);
         else {
@@ -334,42 +150,29 @@ static void refuse(Bus *b, sd_bus_message *m, const sd_bus_error *error) {
                 bus_send(b, answer);
 }
 
-static bool check_signature(Bus *b, sd_bus_message *m, const char *wanted) {
+static void refuse_arguments(Bus *b, sd_bus_message *m, const char *wanted) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = {};
 
-        if (sd_bus_message_has_signature(m, wanted))
-                return true;
         sd_bus_error_setf(&error, SD_BUS_ERROR_INVALID_ARGS, "%s takes (%s), not (%s)", sd_bus_message_get_member(m), wanted,
                           sd_bus_message_get_signature(m, true));
         refuse(b, m, &error);
-        return false;
 }
 
-static int read_parameters(BusCall *c, const BusMethod *method, void *parameters, SchemaError *error) {
+static int read_parameters(BusCall *c, void *parameters, SchemaError *error) {
         Reading g = { .message = c->message, .arena = c->call.arena, .error = error };
-        const Structure *in = method->method->in;
-        uint64_t seen = 0;
+        int r = shape_read(&g, c->method, parameters);
 
-        schema_init(in, parameters);
-        for (size_t i = 0; i < method->in.n; i++) {
-                const Field *f = method->in.arguments[i].field;
-                int r = codec_read(&g, f, parameters);
-                if (r < 0)
-                        return r;
-                seen |= UINT64_C(1) << (f - in->fields);
-        }
-        int r = method->in.rest ? codec_read_structure(&g, in, seen, parameters) : 0;
-        if (r >= 0 && g.unknown > 0)
-                log_debug("%s called %s with %u unknown options", sd_bus_message_get_sender(c->message), method->method->name, g.unknown);
-        return r < 0 ? r : 0;
+        if (r == 0 && g.unknown > 0)
+                log_debug("%s called %s with %u unknown options", sd_bus_message_get_sender(c->message), c->call.method->name, g.unknown);
+        return r;
 }
 
-static void serve_parameters(BusCall *c, const BusMethod *method) {
-        const Structure *in = method->method->in;
+static void serve_parameters(BusCall *c) {
+        const Structure *in = c->call.method->in;
         SchemaError error = {};
 
         void *parameters = arena_alloc(c->call.arena, 1, in->size);
-        int r = parameters ? read_parameters(c, method, parameters, &error) : -ENOMEM;
+        int r = parameters ? read_parameters(c, parameters, &error) : -ENOMEM;
         if (r == -EINVAL && error.reason[0]) {
                 api_fail(&c->call, ERROR_INVALID_PARAMETER, .parameter = error.field[0] ? error.field : "options",
                          .reason = error.reason);
@@ -384,16 +187,20 @@ static void serve_parameters(BusCall *c, const BusMethod *method) {
 static void serve_manager(BusCall *c, const BusMethod *method) {
         const ApiMethod *m = method->method;
 
-        c->out = &method->out;
+        c->method = method;
         c->call.method = m;
-        if (!api_admit(&c->call) || !check_signature(c->bus, c->message, method->in.signature))
+        if (!api_admit(&c->call))
                 return;
+        if (!shape_accepts(&method->in, c->message)) {
+                refuse_arguments(c->bus, c->message, method->in.signature);
+                return;
+        }
         if (m->durable && replies_are_full(c->bus->replies)) {
                 methods_fail(c->bus, c->message, ERROR_BUSY, &(ApiErrorParameters) { .reason = "too many replies wait for the disk" });
                 return;
         }
         if (!m->deferrable) {
-                serve_parameters(c, method);
+                serve_parameters(c);
                 return;
         }
         BusCall *own = may_defer(c) ? malloc(sizeof(BusCall)) : NULL;
@@ -403,7 +210,7 @@ static void serve_manager(BusCall *c, const BusMethod *method) {
         }
         *own = *c;
         own->call.arena = &own->arena;
-        serve_parameters(own, method);
+        serve_parameters(own);
         if (own->call.deferred)
                 defer(own);
         else {
@@ -429,8 +236,12 @@ static void serve_standard(BusCall *c, const struct Standard *s) {
         ApiMethod method = { .name = s->member, .role = ROLE_VIEWER };
 
         c->call.method = &method;
-        if (!api_admit(&c->call) || !check_signature(c->bus, c->message, s->signature))
+        if (!api_admit(&c->call))
                 return;
+        if (!sd_bus_message_has_signature(c->message, s->signature)) {
+                refuse_arguments(c->bus, c->message, s->signature);
+                return;
+        }
         int r = sd_bus_message_new_method_return(c->message, &answer);
         if (r >= 0)
                 r = s->serve(c->bus, c->message, answer, c->call.now_ns, &error);
@@ -440,13 +251,6 @@ static void serve_standard(BusCall *c, const struct Standard *s) {
                 api_fail(&c->call, ERROR_BUSY, .reason = strerror(-r));
         else if (r == 0 && sd_bus_message_get_expect_reply(c->message))
                 bus_send(c->bus, answer);
-}
-
-static const BusMethod *find_method(const Methods *methods, const char *name) {
-        for (size_t i = 0; i < methods->n; i++)
-                if (streq(methods->methods[i].method->name, name))
-                        return &methods->methods[i];
-        return NULL;
 }
 
 static void refuse_unknown(BusCall *c, const char *interface, const char *member, bool known) {
@@ -470,7 +274,7 @@ static void serve(BusCall *c) {
         bool on_manager = streq(sd_bus_message_get_path(c->message), BUS_PATH), known = false;
 
         if (on_manager && (!interface || streq(interface, MANAGER_INTERFACE))) {
-                const BusMethod *m = find_method(c->bus->methods, member);
+                const BusMethod *m = methods_find(c->bus->methods, member);
                 if (m) {
                         serve_manager(c, m);
                         return;

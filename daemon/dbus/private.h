@@ -83,21 +83,52 @@ int codec_read(Reading *g, const Field *f, void *structure);
 /* A dictionary into those fields of the structure whose bit is not in seen. */
 int codec_read_structure(Reading *g, const Structure *s, uint64_t seen, void *structure);
 
-/* ---- methods.c: calls of the Manager interface ---- */
+/* ---- shapes.c: what the methods of the Manager interface look like ---- */
+
+#define ARGUMENTS_MAX 16
+#define SIGNATURE_MAX (ARGUMENTS_MAX * 7 + 8)
+#define OPTIONS_SIGNATURE "a{sv}"
+
+typedef struct Argument {
+        const char *name;
+        const Field *field;
+        uint32_t base; /* where the structure of the field begins in the whole */
+} Argument;
+
+typedef struct Shape {
+        Argument arguments[ARGUMENTS_MAX];
+        size_t n;
+        const char *rest; /* the name of a dictionary at the end; NULL: none */
+        char signature[SIGNATURE_MAX];
+} Shape;
+
+typedef struct BusMethod {
+        const ApiMethod *method;
+        Shape in, out;
+} BusMethod;
 
 int methods_new(Methods **ret);
 Methods *methods_free(Methods *m);
+const BusMethod *methods_find(const Methods *methods, const char *name); /* or NULL */
+/* Whether a call has the arguments. */
+bool shape_accepts(const Shape *s, sd_bus_message *m);
+/* The arguments of a call that is accepted; of a reply. */
+int shape_read(Reading *g, const BusMethod *method, void *parameters);
+int shape_append(sd_bus_message *m, const BusMethod *method, const void *out);
+
+/* Walks over the arguments for introspection; input, then output. */
+typedef void (*ArgumentVisitor)(void *userdata, const char *name, const char *signature, bool input);
+typedef void (*MethodVisitor)(void *userdata, const char *method, bool end);
+void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor argument, void *userdata);
+
+/* ---- methods.c: calls ---- */
+
 /* The connection is gone: whatever is answered later goes nowhere. */
 void methods_abandon(Bus *b);
 /* Serves any call on one of our objects. */
 void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization);
 /* Answers with an error of the API without a peer at hand. */
 void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p);
-
-/* Walks over the arguments for introspection; input, then output. */
-typedef void (*ArgumentVisitor)(void *userdata, const char *name, const char *signature, bool input);
-typedef void (*MethodVisitor)(void *userdata, const char *method, bool end);
-void methods_describe(const Methods *m, MethodVisitor method, ArgumentVisitor argument, void *userdata);
 
 /* ---- replies.c: what waits for a disk ---- */
 

@@ -278,12 +278,21 @@ def test_lists_and_dictionaries_of_variants_are_taken(on_bus):
     assert s.manager("Report", "sa{sv}", d[0], {"httpStatus": 200, "headers": headers})[5] == {"requestId": "r2"}
 
 
+def test_options_may_be_left_out(on_bus):
+    """A method that gets its first option is still called as before."""
+    _, s = on_bus()
+    assert s.manager("Route", "s", "stripe")[1].startswith("stripe/")
+    assert s.manager("Reload") == s.manager("Reload", "a{sv}", {}) == []
+    assert s.error("Reload", "s", "x")[0].endswith("InvalidArgs")
+
+
 def test_what_is_not_there(on_bus):
     _, s = on_bus()
     freedesktop = "org.freedesktop.DBus.Error."
     assert s.error("Route", "sa{sv}", "nowhere", {})[0] == "NoSuchService"
     assert s.error("SetNodeState", "ss", "stripe/nowhere", "enabled")[0] == "NoSuchNode"
-    assert s.error("Route", "s", "stripe")[0] == freedesktop + "InvalidArgs"
+    for signature, arguments in (("", ()), ("ss", ("stripe", "x")), ("a{sv}", ({},)), ("sa{sv}s", ("stripe", {}, "x"))):
+        assert s.error("Route", signature, *arguments)[0] == freedesktop + "InvalidArgs"
     assert s.error("Dance")[0] == freedesktop + "UnknownMethod"
     assert s.error("Subscribe")[0] == freedesktop + "UnknownMethod"
     assert s.error("FollowProbes")[0] == freedesktop + "UnknownMethod"
