@@ -82,7 +82,7 @@ EXTRA_DIST += tests/harness/agentx.py tests/harness/fake_pointsmand.py tests/har
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin.py tests/integration/test_secrets.py tests/integration/test_socket.py
 EXTRA_DIST += tests/integration/test_every_method.py tests/integration/test_registrations.py tests/integration/test_reload.py tests/integration/test_restart.py
 EXTRA_DIST += tests/system/callers.py tests/system/conftest.py tests/system/load.py tests/system/machine.py tests/system/test_packages.py tests/system/test_system.py
-EXTRA_DIST += tests/integration/test_audit.py tests/integration/test_persistence.py tests/integration/test_persistence_learned.py
+EXTRA_DIST += tests/integration/test_audit.py tests/integration/test_persistence.py tests/integration/test_persistence_learned.py tests/integration/test_persistence_trouble.py
 EXTRA_DIST += tests/integration/test_manual.py
 EXTRA_DIST += tests/harness/documents.py tests/harness/situations.py tests/integration/test_docs.py tests/integration/test_runbook.py \
 	tests/system/test_docs_system.py
