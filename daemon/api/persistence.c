@@ -28,6 +28,7 @@ typedef struct Restoring {
         Router *router;
         BudgetPeriod period;
         uint64_t start_utc_ns;
+        bool late; /* units are counted already: those of this life alone, by which prices are rather too high than too low */
         int r;
 } Restoring;
 
@@ -38,22 +39,54 @@ static void restore_sums(void *userdata, int r, const StoreSum *sums, size_t n) 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 router_restore_spend(x->router, x->period, x->start_utc_ns, &(SpendSum) {
                         .service_name = sums[i].service, .node = sums[i].node, .operation = sums[i].operation,
-                        .cost = sums[i].cost, .units = sums[i].units,
+                        .cost = sums[i].cost, .units = x->late ? 0 : sums[i].units,
                 });
 }
 
 /* Units are wanted by operation, and only for the month. */
+static StoreQuestion question(Restoring *x, uint64_t utc_ns) {
+        StoreQuestion q = { .by = STORE_BY_SERVICE | STORE_BY_NODE, .max = SUMS_MAX };
+
+        if (x->period == PERIOD_MONTHLY)
+                q.by |= STORE_BY_OPERATION;
+        period_window(x->period, utc_ns, &q.from_utc_ns, &q.to_utc_ns);
+        x->start_utc_ns = q.from_utc_ns;
+        return q;
+}
+
+static void restore_late(void *userdata, int r, const StoreSum *sums, size_t n) {
+        Restoring *x = userdata;
+
+        if (r < 0 && r != -ECANCELED)
+                log_warning_errno(r, "Cannot read from the ledger what was spent: budgets begin anew");
+        restore_sums(x, r, sums, n);
+        free(x);
+}
+
+/* The ledger could not be read before: what was spent meanwhile is in its answer, and counts once. */
+static void restore_spend_late(Api *api) {
+        Store *store = api->persistence.store;
+
+        router_ask_spend(api->router);
+        for (BudgetPeriod period = PERIOD_HOURLY; period < _BUDGET_PERIOD_MAX; period++) {
+                Restoring *x = malloc(sizeof(Restoring));
+
+                if (!x)
+                        return;
+                *x = (Restoring) { .router = api->router, .period = period, .late = true };
+                StoreQuestion q = question(x, api_utc_ns(api));
+                if (store->functions->ask(store, &q, restore_late, x) < 0)
+                        free(x);
+        }
+}
+
 static int restore_spend(Api *api, uint64_t utc_ns) {
         Store *store = api->persistence.store;
 
         for (BudgetPeriod period = PERIOD_HOURLY; period < _BUDGET_PERIOD_MAX; period++) {
                 Restoring x = { .router = api->router, .period = period };
-                StoreQuestion q = { .by = STORE_BY_SERVICE | STORE_BY_NODE, .max = SUMS_MAX };
+                StoreQuestion q = question(&x, utc_ns);
 
-                if (period == PERIOD_MONTHLY)
-                        q.by |= STORE_BY_OPERATION;
-                period_window(period, utc_ns, &q.from_utc_ns, &q.to_utc_ns);
-                x.start_utc_ns = q.from_utc_ns;
                 int r = store->functions->sums(store, &q, restore_sums, &x);
                 if (r < 0 || x.r < 0)
                         return r < 0 ? r : x.r;
@@ -91,7 +124,8 @@ int api_set_store(Api *api, Store *store, uint64_t now_ns) {
         router_set_books(api->router, put_call, p);
         int r = restore_spend(api, api_utc_ns(api));
         if (r < 0)
-                log_warning_errno(r, "Cannot read from the ledger what was spent: budgets begin anew");
+                log_warning_errno(r, "Cannot read from the ledger what was spent: budgets begin anew until it can be read");
+        p->spend_known = r == 0;
         r = learned_state_new(&p->learned, api, store);
         if (r < 0)
                 return r;
@@ -195,6 +229,10 @@ void api_dispatch_store(Api *api, uint64_t now_ns) {
                 if (r < 0)
                         log_error_errno(r, "Cannot put the calls of an earlier run into the ledger");
                 tell_recovered(&found);
+        }
+        if (s.opened && !p->spend_known) {
+                p->spend_known = true;
+                restore_spend_late(api);
         }
         if (s.opened)
                 router_set_committed(api->router, f->committed_call(p->store));

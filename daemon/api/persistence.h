@@ -11,6 +11,7 @@ typedef struct Persistence {
         uint64_t put, released; /* the newest generations */
         LearnedState *learned;
         uint64_t scenarios[SCENARIO_MARKS]; /* as they were kept, by place */
+        bool spend_known;       /* what an earlier run spent counts, or the ledger was asked for it */
         bool recovered;         /* the calls that an earlier run left are in the books */
         int error;              /* as last told */
         char trouble[256];

@@ -50,7 +50,7 @@ bool meter_advance(Meter *m, BudgetPeriod period, uint64_t utc_ns) {
         if (utc_ns < m->end_ns && (utc_ns >= m->start_ns || m->start_ns - utc_ns <= length))
                 return false;
         period_window(period, utc_ns, &m->start_ns, &m->end_ns);
-        m->spent = 0;
+        m->spent = m->asked = 0;
         return true;
 }
 

@@ -21,6 +21,7 @@ static inline Money money_add(Money a, Money b) {
 typedef struct Meter {
         uint64_t start_ns, end_ns; /* UTC */
         Money spent;
+        Money asked; /* what was spent when the ledger was asked, whose answer will hold it too; see router_ask_spend() */
 } Meter;
 
 /* Starts a new window once utc_ns has left the old one; true: it did. A wall clock that is set back by less than a

@@ -23,8 +23,23 @@ static Service *find_service(const Router *r, const char *name) {
 }
 
 static void add_spent(Meter *m, uint64_t start_utc_ns, Money cost) {
-        if (m->start_ns == start_utc_ns)
-                m->spent = money_add(m->spent, MAX(cost, (Money) 0));
+        if (m->start_ns != start_utc_ns)
+                return;
+        m->spent = money_add(m->spent - m->asked, MAX(cost, (Money) 0));
+        m->asked = 0;
+}
+
+void router_ask_spend(Router *r) {
+        for (uint32_t i = 0; i < r->n_services; i++) {
+                Service *s = r->services[i];
+
+                s->budget.hour.meter.asked = s->budget.hour.meter.spent;
+                s->budget.period.meter.asked = s->budget.period.meter.spent;
+                for (uint32_t k = 0; k < s->n; k++) {
+                        s->nodes[k]->hour.asked = s->nodes[k]->hour.spent;
+                        s->nodes[k]->period.asked = s->nodes[k]->period.spent;
+                }
+        }
 }
 
 static Units add_units(Units a, Units b) {

@@ -254,13 +254,15 @@ void router_set_committed(Router *r, uint64_t serial);
 /* ---- taking up where another life of the brain ended ---- */
 
 /* What was spent in the window of that period around now, by calls that are in the books; from the hour come the caps an
- * hour, from the month the units that volume prices go by. Once for each sum, after router_apply(). */
+ * hour, from the month the units that volume prices go by. Once for each sum, after router_apply(). Where the books were asked
+ * when calls had been made already, after router_ask_spend() at the time of the question: what is in both counts once. */
 typedef struct SpendSum {
         const char *service_name, *node, *operation;
         Money cost;
         Units units;
 } SpendSum;
 
+void router_ask_spend(Router *r);
 void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns, const SpendSum *sum);
 
 typedef struct Recovered {
