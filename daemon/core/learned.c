@@ -375,8 +375,9 @@ void learned_service_write(Router *r, const LearnedService *x, uint64_t now_ns _
         budget = s->budget;
         copy_fields(service_fields, s, &x->service);
         s->budget = budget;
-        if (write_allowance(&s->budget.hour, &x->service.budget.hour) &
-            write_allowance(&s->budget.period, &x->service.budget.period))
+        bool hour = write_allowance(&s->budget.hour, &x->service.budget.hour);
+        bool period = write_allowance(&s->budget.period, &x->service.budget.period);
+        if (hour && period)
                 s->budget.emergency = x->service.budget.emergency && s->settings.on_exhausted == EXHAUSTED_EMERGENCY;
         meter_advance(&s->month, PERIOD_MONTHLY, r->utc_ns);
         s->month_since_utc_ns = CLAMP(s->month_since_utc_ns, s->month.start_ns, r->utc_ns);
