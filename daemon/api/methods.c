@@ -44,7 +44,7 @@ const ApiMethod api_methods[] = {
         { "GetCostMonitoring", ROLE_VIEWER, false, &cost_monitoring_in, &cost_monitoring_out, api_get_cost_monitoring,
           "Where a service stands with its limits, and when it will reach them at the rate of now." },
         { "GetOptimizationAnalytics", ROLE_VIEWER, false, &nothing, &optimization_analytics_out, api_get_optimization_analytics,
-          "What choosing has brought in all services since the start, and what would bring more." },
+          "What choosing has brought in all services since they are known, over restarts too, and what would bring more." },
         { "GetCostReport", ROLE_VIEWER, false, &cost_report_in, &cost_report_out, api_get_cost_report,
           "What was spent, from the ledger, to the micro-dollar: by the hour as long as hours are kept, further back by the day, then by "
           "the month. A time that the ledger cannot tell apart is refused.", .deferrable = true },

@@ -351,7 +351,7 @@ typedef struct AnalyticsPoint {
 size_t node_analytics(Router *r, const Node *n, bool hours, uint64_t now_ns, size_t max, AnalyticsPoint *ret);
 size_t service_analytics(Router *r, const Service *s, bool hours, uint64_t now_ns, size_t max, AnalyticsPoint *ret);
 
-/* Since the start. */
+/* Since it is known, over restarts of whoever keeps what was learned. */
 typedef struct ServiceTotals {
         uint64_t decisions[_STRATEGY_MAX]; /* by the strategy that chose */
         uint64_t fallbacks, openings;
