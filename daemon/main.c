@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #include "basic/log.h"
 #include "basic/privileges.h"
@@ -21,7 +22,8 @@ static void help(void) {
                "  --log-level LEVEL    " LOG_LEVELS " [as configured]\n"
                "  -h, --help           this text\n"
                "  --version            the version\n\n"
-               "Exit status: 0 stopped in order or the configuration is good, 1 trouble, 2 wrong usage. See pointsmand(8).\n");
+               "Exit status: 0 stopped in order or the configuration is good, 1 trouble, 2 wrong usage,\n"
+               "78 not started because of the configuration. See pointsmand(8).\n");
 }
 
 typedef struct Arguments {
@@ -95,6 +97,8 @@ int main(int argc, char **argv) {
         umask(0027);
         a.options.log_level = a.log_level;
         r = manager_new(&m, &a.options);
+        if (r == -EBADMSG)
+                return EX_CONFIG;
         if (r == 0)
                 r = manager_run(m);
         manager_free(m);

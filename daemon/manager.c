@@ -488,8 +488,10 @@ static int load_config(Manager *m) {
         int r = config_load(m->options.config, find_provider, m->providers, &m->config, &errors);
         log_errors(&errors);
         config_errors_done(&errors);
-        if (r < 0)
-                return log_error_errno(r, "Cannot start with the configuration %s", m->options.config);
+        if (r < 0) {
+                log_error_errno(r, "Cannot start with the configuration %s", m->options.config);
+                return r == -ENOMEM ? r : -EBADMSG;
+        }
         set_log_level(m, m->config);
         return 0;
 }

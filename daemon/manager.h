@@ -17,7 +17,7 @@ typedef struct ManagerOptions {
         int log_level;            /* a syslog level that wins over the configuration's; -1: none */
 } ManagerOptions;
 
-/* Logs what is wrong. */
+/* Logs what is wrong. -EBADMSG: the configuration is; another try is of no use before somebody has mended it. */
 int manager_new(Manager **ret, const ManagerOptions *options);
 Manager *manager_free(Manager *m);
 /* Until SIGTERM or SIGINT. Returns 0 then. */

@@ -48,8 +48,19 @@ def route(machine):
     return json.loads(machine.run("pointsmanctl", "--json", "route", "stripe", user="nobody").stdout)
 
 
+def files(machine):
+    """All that look like ours."""
+    return set(machine.run("find", "/etc", "/run", "/usr", "/lib", "/var/lib", "/var/cache", "-xdev", "-name", "*pointsman*",
+                           "-not", "-path", "/var/lib/dpkg/*").stdout.splitlines())
+
+
 @pytest.fixture(scope="module")
-def previous(bare_machine, packages):
+def files_before(bare_machine):
+    return files(bare_machine)
+
+
+@pytest.fixture(scope="module")
+def previous(bare_machine, packages, files_before):
     """The packages of the version before."""
     found = []
     for p in packages:
@@ -66,6 +77,9 @@ def test_install_the_version_before(bare_machine, previous):
         assert machine.run("systemctl", "is-enabled", unit).stdout.strip() == "enabled"
     assert "0.0.9" in text(machine, CONF)
     assert route(machine)
+    # They work together from the first moment, whatever was installed first.
+    wait_for(lambda: "1 prober connected" in machine.run("pointsmanctl", "health").stdout, "the prober to be let in")
+    assert machine.show("pointsman", "NRestarts") == "0"
 
 
 def test_nobody_notices_the_upgrade(bare_machine, packages, load):
@@ -144,12 +158,10 @@ def test_the_tests_that_come_with_the_packages(bare_machine, name):
     assert status == 0 and "exit status" not in output, output
 
 
-def test_purging_leaves_nothing(bare_machine, packages):
+def test_purging_leaves_nothing(bare_machine, packages, files_before):
     machine = bare_machine
     machine.run("dpkg", "--purge", *names(packages))
     assert machine.run("pgrep", "-x", "pointsman.*", check=False).stdout == ""
     for path in ("/etc/pointsman", "/var/lib/pointsman", "/run/pointsman", "/run/pointsmand", "/etc/snmp/snmpd.conf.d/pointsman.conf"):
         assert not machine.exists(path), path
-    left = machine.run("find", "/etc", "/run", "/usr", "/lib", "/var/lib", "/var/cache", "-xdev", "-name", "*pointsman*",
-                       "-not", "-path", "/var/lib/dpkg/*").stdout
-    assert left == ""
+    assert files(machine) == files_before

@@ -139,3 +139,128 @@ def test_nobody_notices_a_restart(machine, load):
     journal = machine.run("journalctl", "-u", "pointsman", "--no-pager", "-o", "cat").stdout
     assert re.search(r"Took over (5\d|6\d) connections", journal), journal[-3000:]
     assert machine.show("pointsman", "NFileDescriptorStore") == "0"
+
+
+def test_the_limits_of_each(machine):
+    for service in SERVICES:
+        assert int(machine.show(service, "TasksMax")) <= 256 and int(machine.show(service, "MemoryMax")) <= 1 << 30
+        assert machine.show(service, "Restart") == "on-failure" and machine.show(service, "WatchdogUSec") in ("30s", "1min")
+
+
+def test_a_daemon_that_cannot_start_says_why_and_comes_when_it_can(machine):
+    machine.write(EXTRA, "services = { stripe = { strategy = \"FAST\"; }; };\n")
+    assert machine.run("systemctl", "restart", "pointsman", check=False).returncode != 0
+    status = wait_for(lambda: "test.conf:1" in (out := machine.run("systemctl", "status", "--no-pager", "--full", "pointsman",
+                                                                    check=False).stdout) and out, "the reason in the status")
+    assert "status=78/CONFIG" in status
+    machine.run("rm", EXTRA)
+    machine.run("systemctl", "reset-failed", "pointsman.service", "pointsman.socket")
+    machine.run("systemctl", "start", "pointsman")
+    assert route(machine) and is_active(machine, "pointsman.socket")
+
+
+# ---- the journal ----
+
+def entries(machine, *matches):
+    out = machine.run("journalctl", "--no-pager", "--output=json", *matches).stdout
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+def test_the_journal_has_a_level_for_each_line(machine):
+    ready = entries(machine, "_SYSTEMD_UNIT=pointsman.service", "PRIORITY=6")
+    assert any(e["MESSAGE"].startswith("Ready: ") and e["SYSLOG_IDENTIFIER"] == "pointsmand" for e in ready)
+    assert all(not e["MESSAGE"].startswith("<") for e in ready)
+    refused = entries(machine, "_SYSTEMD_UNIT=pointsman.service", "PRIORITY=3")
+    assert any("test.conf:1" in e["MESSAGE"] for e in refused)
+
+
+def test_the_journal_tells_who_did_what(machine):
+    machine.run("pointsmanctl", "node", "drain", "stripe/us-west")
+    machine.run("pointsmanctl", "node", "enable", "stripe/us-west")
+    found = wait_for(lambda: entries(machine, "POINTSMAN_METHOD=SetNodeState", "POINTSMAN_NODE=stripe/us-west"), "the entries")
+    assert found[-1]["_SYSTEMD_UNIT"] == "pointsman.service" and found[-1]["PRIORITY"] == "5"
+    assert found[-1]["POINTSMAN_RESULT"] == "ok" and "by user 0" in found[-1]["MESSAGE"] and found[-1]["MESSAGE_ID"]
+    serials = [int(e["POINTSMAN_AUDIT_SERIAL"]) for e in found]
+    assert serials == sorted(set(serials))
+
+
+# ---- polkit ----
+
+RULE = "/etc/polkit-1/rules.d/10-test.rules"
+LET_OPERATE = """polkit.addRule(function(action, subject) {
+    if (action.id == "org.pointsman.Pointsman1.operate" && subject.user == "nobody" && action.lookup("method") == "SetNodeState")
+        return polkit.Result.YES;
+});
+"""
+
+
+def set_state(machine, state, user):
+    return machine.run("busctl", "call", "org.pointsman.Pointsman1", "/org/pointsman/Pointsman1", "org.pointsman.Pointsman1.Manager",
+                       "SetNodeState", "ss", "stripe/us-west", state, user=user, check=False)
+
+
+def test_polkit_lets_an_ordinary_user_do_what_a_rule_says(machine):
+    refused = set_state(machine, "draining", "nobody")
+    assert refused.returncode != 0 and "polkit wants a password" in refused.stdout, refused.stdout
+    machine.write(RULE, LET_OPERATE)
+    machine.run("chmod", "a+r", RULE)
+    machine.run("systemctl", "restart", "polkit")
+    done = set_state(machine, "draining", "nobody")
+    assert done.returncode == 0 and "draining" in done.stdout, done.stdout
+    audit = machine.run("pointsmanctl", "--json", "audit", "show", "--method", "SetNodeState").stdout
+    assert json.loads(audit.splitlines()[-1])["authorizedBy"] == "polkit"
+
+
+def test_it_needs_no_polkit(machine):
+    machine.run("systemctl", "mask", "--now", "polkit")
+    machine.run("systemctl", "restart", "pointsman")
+    wait_for(lambda: machine.run(*GET_HEALTH, user="nobody", check=False).returncode == 0, "the daemon on the bus", 30, 0.2)
+    assert route(machine)
+    # Nobody can be asked, so nobody is let in but those who need not ask.
+    assert set_state(machine, "enabled", "nobody").returncode != 0
+    assert set_state(machine, "enabled", None).returncode == 0
+    machine.run("systemctl", "unmask", "polkit")
+    machine.run("rm", RULE)
+
+
+# ---- credentials ----
+
+VENDOR = """import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with open("/run/vendor.log", "a") as f:
+            print(self.headers.get("Authorization"), file=f)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"object":"balance","available":[],"livemode":true}')
+http.server.HTTPServer(("127.0.0.1", 8099), Handler).serve_forever()
+"""
+NODE = """services = { pay = { load_balancing = { health_check_interval = 1; }; nodes = { a = {
+    provider = "stripe"; url = "http://127.0.0.1:8099"; credential = "pay"; options = { probe = "authenticated"; }; }; }; }; };
+"""
+
+
+def test_a_credential_comes_encrypted_and_reaches_the_vendor_alone(machine):
+    machine.write("/run/vendor.py", VENDOR)
+    machine.run("systemd-run", "--unit=vendor", "/usr/bin/python3", "-B", "/run/vendor.py")
+    machine.run("sh", "-c", "mkdir -p /etc/credstore.encrypted && printf sk_live_secretsecret | "
+                "systemd-creds encrypt --name=pay - /etc/credstore.encrypted/pay")
+    assert "sk_live" not in machine.run("cat", "/etc/credstore.encrypted/pay").stdout
+    machine.write("/run/systemd/system/pointsman-prober.service.d/test.conf", "[Service]\nLoadCredentialEncrypted=pay\n")
+    machine.write(EXTRA, NODE)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "pointsman-prober")
+    machine.run("systemctl", "reload", "pointsman")
+    wait_for(lambda: "Bearer sk_live_secretsecret" in machine.run("cat", "/run/vendor.log", check=False).stdout, "a probe with it", 30, 0.2)
+    wait_for(lambda: '"lastProbe":"ok"' in machine.run("pointsmanctl", "--json", "nodes", "pay").stdout.replace(" ", ""), "its verdict", 30, 0.2)
+    # No user of the machine but root finds it, and no log has it.
+    assert machine.run("cat", "/run/credentials/pointsman-prober.service/pay", user="pointsman", check=False).returncode != 0
+    assert "sk_live" not in machine.run("journalctl", "--no-pager", "-u", "pointsman*").stdout
+    assert machine.run("grep", "-rl", "sk_live", "/var/lib/pointsman", "/run/pointsman", "/run/pointsmand", check=False).stdout == ""
+    pid = machine.show("pointsman-prober", "MainPID")
+    assert machine.run("stat", "-c", "%U", f"/proc/{pid}/maps").stdout.strip() == "root"
+    machine.run("systemctl", "stop", "vendor")
+    machine.run("rm", "-r", "/run/systemd/system/pointsman-prober.service.d", EXTRA)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "pointsman-prober")
+    machine.run("systemctl", "reload", "pointsman")
