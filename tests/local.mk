@@ -85,4 +85,4 @@ EXTRA_DIST += tests/system/callers.py tests/system/conftest.py tests/system/load
 EXTRA_DIST += tests/integration/test_audit.py tests/integration/test_persistence.py tests/integration/test_persistence_learned.py tests/integration/test_persistence_trouble.py
 EXTRA_DIST += tests/integration/test_manual.py
 EXTRA_DIST += tests/harness/documents.py tests/harness/situations.py tests/integration/test_docs.py tests/integration/test_runbook.py \
-	tests/system/test_docs_system.py
+	tests/system/test_docs_system.py tests/system/test_image.py
