@@ -51,6 +51,9 @@ def test_the_same_over_snmp(machine):
     walk = ("snmpwalk", "-v2c", "-cpmtest", "-On", "127.0.0.1", MIB_ROOT)
     seen = wait_for(lambda: "stripe" in (out := machine.run(*walk, check=False).stdout) and out, "the MIB through snmpd", 30, 0.5)
     assert "mapbox" in seen
+    kept = machine.run("cat", "/var/lib/pointsman-snmp/indexes").stdout
+    assert re.search(r"^service \d+ stripe$", kept, re.M)
+    assert machine.run("stat", "-c", "%U %a", "/var/lib/pointsman-snmp").stdout.split() == ["pointsman-snmp", "750"]
 
 
 def test_a_call_on_the_socket_starts_it(machine):
