@@ -125,6 +125,22 @@ static void do_time(Storm *s) {
                 router_set_clock(s->core.router, s->core.now, UTC_NS + draw(s, 100 * NSEC_PER_HOUR));
 }
 
+/* Operations in another order, and fewer of them. */
+static const struct pm_provider *providers[] = { &test_provider, &test_provider, NULL, NULL };
+
+static void make_providers(void) {
+        static struct pm_operation operations[3];
+        static struct pm_provider reordered, fewer;
+
+        operations[0] = test_provider.operations[1];
+        operations[1] = test_provider.operations[0];
+        reordered = fewer = test_provider;
+        reordered.operations = operations;
+        fewer.operations = operations + 1;
+        providers[2] = &reordered;
+        providers[3] = &fewer;
+}
+
 static void do_apply(Storm *s) {
         ServiceSettings *x = &s->core.settings.services[0];
         size_t n = x->n_nodes;
@@ -132,7 +148,7 @@ static void do_apply(Storm *s) {
         x->strategy = (Strategy) draw(s, _STRATEGY_MAX);
         x->on_exhausted = (OnExhausted) draw(s, 2); /* the third raises the cap that is checked */
         x->nodes[draw(s, n)].weight = (uint32_t) draw(s, 20);
-        x->nodes[0].provider = draw(s, 5) ? &test_provider : NULL;
+        x->nodes[0].provider = draw(s, 5) ? providers[draw(s, ELEMENTSOF(providers))] : NULL;
         if (draw(s, 2)) { /* nodes that come and go */
                 free(x->nodes[n - 1].id);
                 x->nodes[n - 1].id = strdup(draw(s, 2) ? "y" : "z");
@@ -252,6 +268,7 @@ static void test_random_operations(void **state) {
 }
 
 int main(void) {
+        make_providers();
         const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_operations) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
