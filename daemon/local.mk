@@ -110,7 +110,9 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/shapes.c \
 	daemon/dbus/signals.c \
 	daemon/lease-file.c daemon/lease-file.h \
-	daemon/manager.c daemon/manager.h \
+	daemon/manager-config.c \
+	daemon/manager-run.c \
+	daemon/manager.c daemon/manager.h daemon/manager-private.h \
 	daemon/providers/classify.c \
 	daemon/providers/elf.c daemon/providers/elf.h \
 	daemon/providers/providers.c daemon/providers/providers.h \
