@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The brain's tests share a small fixture.
 check_LTLIBRARIES += tests/unit/libcore.la
-tests_unit_libcore_la_SOURCES = tests/unit/core.c tests/unit/core.h tests/unit/test.h
+tests_unit_libcore_la_SOURCES = tests/unit/core.c tests/unit/core.h tests/unit/storm.c tests/unit/storm.h tests/unit/test.h
 tests_unit_libcore_la_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_libcore_la_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_libcore_la_LIBADD = daemon/libpointsmand-core.la $(CMOCKA_LIBS)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzz targets (libFuzzer), each with a corpus to begin with. Built only by configure --enable-fuzzers CC=clang.
-FUZZERS = tests/fuzz/fuzz-client tests/fuzz/fuzz-config tests/fuzz/fuzz-trace
+FUZZERS = tests/fuzz/fuzz-audit tests/fuzz/fuzz-client tests/fuzz/fuzz-config tests/fuzz/fuzz-core tests/fuzz/fuzz-dbus \
+	tests/fuzz/fuzz-probe tests/fuzz/fuzz-trace tests/fuzz/fuzz-varlink
 EXTRA_DIST += $(FUZZERS:=.c) tests/fuzz/fuzz-classify.c tests/fuzz/corpus
 
 if ENABLE_FUZZERS
@@ -45,6 +46,11 @@ tests_fuzz_fuzz_classify_stripe_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_stripe_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_stripe_LDFLAGS = $(FUZZ_LINK)
 
+tests_fuzz_fuzz_audit_SOURCES = tests/fuzz/fuzz-audit.c
+tests_fuzz_fuzz_audit_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_audit_LDADD = ctl/libpointsmanctl.la $(JANSSON_LIBS)
+tests_fuzz_fuzz_audit_LDFLAGS = $(FUZZ_LINK)
+
 tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz-client.c
 tests_fuzz_fuzz_client_LDADD = lib/libpointsman-client.la
 tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK)
@@ -52,6 +58,25 @@ tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c
 tests_fuzz_fuzz_config_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_core_SOURCES = tests/fuzz/fuzz-core.c
+tests_fuzz_fuzz_core_LDADD = tests/unit/libcore.la
+tests_fuzz_fuzz_core_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_dbus_SOURCES = tests/fuzz/fuzz-dbus.c
+tests_fuzz_fuzz_dbus_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_fuzz_fuzz_dbus_LDADD = daemon/libpointsmand.la $(SYSTEMD_LIBS)
+tests_fuzz_fuzz_dbus_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_probe_SOURCES = tests/fuzz/fuzz-probe.c
+tests_fuzz_fuzz_probe_LDADD = prober/libprober.la
+tests_fuzz_fuzz_probe_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz-varlink.c
+tests_fuzz_fuzz_varlink_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
+tests_fuzz_fuzz_varlink_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_fuzz_fuzz_varlink_LDADD = daemon/libpointsmand.la $(SYSTEMD_LIBS)
+tests_fuzz_fuzz_varlink_LDFLAGS = $(FUZZ_LINK)
 
 tests_fuzz_fuzz_trace_SOURCES = tests/fuzz/fuzz-trace.c
 tests_fuzz_fuzz_trace_LDADD = bench/libsim.la
