@@ -208,8 +208,11 @@ int parse_service(Parser *p) {
         TraceService *x;
         ServiceSettings *s;
         void *grown;
-        int r = name ? check_name(p, name, strlen(name)) : parser_fail(p, "service: its name is missing");
+        int r;
 
+        if (!name)
+                return parser_fail(p, "service: its name is missing");
+        r = check_name(p, name, strlen(name));
         if (r < 0)
                 return r;
         if (parser_find_service(p, name, strlen(name)) != TRACE_SERVICES_MAX)

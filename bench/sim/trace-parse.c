@@ -130,6 +130,8 @@ static int parse_line(Parser *p) {
         };
         const char *word = parser_next(p);
 
+        if (!word) /* nothing, or a comment */
+                return 0;
         for (size_t i = 0; i < ELEMENTSOF(directives); i++)
                 if (streq(word, directives[i].word)) {
                         int r = directives[i].parse(p);
@@ -171,7 +173,7 @@ static int parse_lines(Parser *p, const char *text, size_t size) {
                 line[length] = '\0';
                 text = newline ? newline + 1 : end;
                 r = split(p, line);
-                if (r >= 0 && p->n > 0)
+                if (r >= 0)
                         r = parse_line(p);
                 if (r < 0)
                         return r;

@@ -20,7 +20,11 @@ typedef struct Parser {
 int parser_fail(Parser *p, const char *format, ...) _printf_(2, 3);
 /* The next word; NULL: the line has ended. */
 static inline char *parser_next(Parser *p) {
-        return p->words[p->at] ? p->words[p->at++] : NULL;
+        char *word = p->words[p->at];
+
+        if (word)
+                p->at++;
+        return word;
 }
 /* Nothing may be left. */
 int parser_end(Parser *p);

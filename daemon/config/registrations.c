@@ -267,7 +267,7 @@ static int check(Merging *m, const Registrations *registrations) {
                         return r;
                 check_limits(m, s);
                 const Registration *g = registrations_find(registrations, s->name);
-                if (!m->failed && g->fault.reason[0]) {
+                if (!m->failed && g && g->fault.reason[0]) {
                         *m->fault = g->fault;
                         m->failed = true;
                 }

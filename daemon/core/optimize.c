@@ -144,15 +144,13 @@ static bool optimize_service(Router *r, Service *s, bool say, uint64_t now_ns) {
         s->optimization = winner ? (int) winner->strategy : -1;
         s->overrides = winner ? &overrides_of[winner->strategy] : &overrides_none;
         /* A cap is a cap: only a person, or the policy that a person has set, raises it. */
-        s->budget.by_scenario = s->overrides->emergency_limits &&
+        s->budget.by_scenario = winner && s->overrides->emergency_limits &&
                                 (winner->declared || s->settings.on_exhausted == EXHAUSTED_EMERGENCY);
         if (s->optimization == strategy_was)
                 return false;
         if (!say)
                 return true;
-        if (strategy_was < 0)
-                was = NULL;
-        else if (was && (int) was->strategy != strategy_was)
+        if (strategy_was < 0 || (was && (int) was->strategy != strategy_was))
                 was = NULL;
         tell(r, s, was, winner, loser && winner && loser->strategy != winner->strategy ? loser : NULL, now_ns);
         if (winner)

@@ -52,7 +52,7 @@ static int move_edges(Database *d, int64_t hours_from, int64_t days_from) {
 }
 
 static int give_back(Database *d) {
-        int64_t pages, unused;
+        int64_t pages = 0, unused = 0;
 
         int r = database_read_number(d, "PRAGMA freelist_count", &unused);
         if (r == 0)

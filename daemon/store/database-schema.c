@@ -99,8 +99,8 @@ const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_ADD_SCENARIO_NODE] = "INSERT INTO scenario_node VALUES (?, ?, ?)",
         [STATEMENT_REMOVE_TIMELINE] = "DELETE FROM timeline WHERE scenario = ?",
         [STATEMENT_ADD_TIMELINE] = "INSERT INTO timeline VALUES (?, ?, ?, ?, ?)",
-        [STATEMENT_READ_SCENARIOS] = "SELECT * FROM (SELECT * FROM scenario WHERE resolved_ms IS NULL OR resolved_ms >= ? "
-                                     "ORDER BY resolved_ms IS NULL DESC, started_ms DESC LIMIT ?) ORDER BY started_ms",
+        [STATEMENT_READ_SCENARIOS] = ("SELECT * FROM (SELECT * FROM scenario WHERE resolved_ms IS NULL OR resolved_ms >= ? "
+                                      "ORDER BY resolved_ms IS NULL DESC, started_ms DESC LIMIT ?) ORDER BY started_ms"),
         [STATEMENT_READ_SCENARIO_NODES] = "SELECT node FROM scenario_node WHERE scenario = ? ORDER BY number",
         [STATEMENT_READ_TIMELINE] = "SELECT at_ms, step, message FROM timeline WHERE scenario = ? ORDER BY number",
         [STATEMENT_DROP_HOURS] = "DELETE FROM hour WHERE start = (SELECT min(start) FROM hour WHERE start < ?)",
@@ -141,7 +141,7 @@ static int step_up(Database *d, int version) {
 }
 
 int database_migrate(Database *d) {
-        int64_t application, version, tables;
+        int64_t application = 0, version = 0, tables = 0;
 
         int r = database_read_number(d, "PRAGMA application_id", &application);
         if (r == 0)

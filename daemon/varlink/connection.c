@@ -298,7 +298,7 @@ static void check_length(Connection *c) {
         VarlinkServer *s = c->server;
         char reason[96];
 
-        if (c->closing || c->input_size <= s->message_max || memchr(c->input, 0, s->message_max + 1))
+        if (c->closing || !c->input || c->input_size <= s->message_max || memchr(c->input, 0, s->message_max + 1))
                 return;
         snprintf(reason, sizeof(reason), "the message is longer than %zu bytes (limits.message_max)", s->message_max);
         message_fail(c, ERROR_INVALID_PARAMETER, &(ApiErrorParameters) { .parameter = "message", .reason = reason });

@@ -57,7 +57,7 @@ void store_disk(Fixture *f, const char *what) {
 }
 
 int store_status(Fixture *f, StoreStatus *ret) {
-        StoreStatus status;
+        StoreStatus status = {};
 
         f->store->functions->status(f->store, ret ?: &status);
         return ret ? ret->error : status.error;
@@ -87,7 +87,7 @@ StoreSum sum_between(Fixture *f, uint64_t from_utc_ns, uint64_t to_utc_ns) {
 
         int r = f->store->functions->sums(f->store, &q, keep_sum, &sum);
         if (r < 0) {
-                StoreStatus status;
+                StoreStatus status = {};
                 store_status(f, &status);
                 fail_msg("%s (%s)", strerror(-r), status.trouble);
         }

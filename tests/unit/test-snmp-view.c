@@ -61,7 +61,7 @@ static void a_walk_meets_every_variable_once_in_order(void **state) {
                 assert_true(snmp_oid_compare(following.subids, following.n, name.subids, name.n) > 0);
                 /* It is there as well for those who know its name; inclusively, it is its own next one. */
                 assert_int_equal(view_get(&view, following.n, following.subids, &x), LOOKUP_FOUND);
-                Name same;
+                Name same = {};
                 assert_true(next(&view, &following, true, &same));
                 assert_name(&same, &following);
         }
@@ -78,7 +78,7 @@ static void the_next_one_from_anywhere(void **state) {
                 ;
         for (unsigned i = 0; i < 400000; i++) {
                 unsigned choice = i;
-                Name from = { .n = mib_oid(from.subids, 0, (oid[]) { 0 }) }, found;
+                Name from = { .n = mib_oid(from.subids, 0, (oid[]) { 0 }) }, found = {};
                 for (unsigned k = 0; k < 1 + i % 7; k++, choice /= ELEMENTSOF(numbers))
                         from.subids[from.n++] = (oid) numbers[(choice * 2654435761u >> 7) % ELEMENTSOF(numbers)];
                 if (i % 3 == 0)
@@ -95,7 +95,7 @@ static void the_next_one_from_anywhere(void **state) {
 
 static void before_and_behind_the_root(void **state) {
         const Name first = NAME(1, 1, 1, 0), last = NAME(1, 7, 3, 0);
-        Name found;
+        Name found = {};
 
         assert_true(next(&view, &(Name) { .n = 0 }, false, &found));
         assert_name(&found, &first);
