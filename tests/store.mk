@@ -3,7 +3,7 @@
 check_LTLIBRARIES += tests/unit/libstore.la
 tests_unit_libstore_la_SOURCES = tests/unit/store.c tests/unit/store.h tests/unit/test.h
 # To be loaded into a program: LD_PRELOAD=…/slow-disk.so
-check_LTLIBRARIES += tests/harness/slow-disk.la
+noinst_LTLIBRARIES += tests/harness/slow-disk.la
 tests_harness_slow_disk_la_SOURCES = tests/harness/slow-disk.c
 tests_harness_slow_disk_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 tests_unit_libstore_la_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -27,7 +27,7 @@ tests_unit_test_store_damage_SOURCES = tests/unit/test-store-damage.c
 tests_unit_test_store_damage_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_store_damage_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_store_damage_LDADD = tests/unit/libstore.la $(SQLITE_LIBS)
-EXTRA_DIST += tests/data/ledger-version-1.sql
+EXTRA_DIST += tests/data/ledger-version-1.sql tests/integration/test_ledger.py
 
 UNIT_TESTS += tests/unit/test-learned
 tests_unit_test_learned_SOURCES = tests/unit/test-learned.c

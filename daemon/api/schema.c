@@ -92,6 +92,8 @@ bool field_is_absent(const Field *f, const void *structure) {
                 return *(const char *) p == 0;
         case FIELD_ENUMS:
                 return *(const uint32_t *) p == 0;
+        case FIELD_STRUCT:
+                return schema_find_missing(f->structure, p); /* what it must have is not there */
         default:
                 return false;
         }

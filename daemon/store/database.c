@@ -45,7 +45,7 @@ void database_done(Database *d) {
 
 /* SQLite does not tell it in all cases, but the call that has failed was the last one that did. */
 static int errno_of_disk(int error) {
-        static const int errors[] = { EROFS, ENOSPC, EDQUOT, EACCES, EPERM, ENOENT, ENXIO, ENODEV, ESTALE };
+        static const int errors[] = { EROFS, ENOSPC, EDQUOT, EACCES, EPERM, ENXIO, ENODEV, ESTALE };
 
         for (size_t i = 0; i < ELEMENTSOF(errors); i++)
                 if (error == errors[i])

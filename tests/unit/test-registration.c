@@ -175,6 +175,28 @@ static void what_is_stored_comes_back(void **state) {
         free(m.text);
 }
 
+/* What an allocation may leave out is not written as a number that nobody can read. */
+static void what_is_not_given_stays_so(void **state) {
+        static const char least[] = "{\"registrations\":[{\"serviceName\":\"maps\",\"allocation\":{\"totalBudget\":5,"
+                                    "\"budgetPeriod\":\"monthly\",\"emergencyMultiplier\":3}}]}\n";
+        Memory m = { .store = { &memory_functions }, .text = strdup(least) };
+
+        for (int i = 0; i < 2; i++) {
+                Registrations *r = NULL;
+                char *trouble = NULL;
+
+                assert_int_equal(registrations_new(&r, NULL, NULL), 0);
+                assert_int_equal(registrations_load(r, &m.store, &trouble), 0);
+                assert_null(trouble);
+                assert_int_equal(registrations_find(r, "maps")->given.tier_price[TIER_NORMAL], MONEY_UNSET);
+                uint64_t generation;
+                assert_int_equal(registrations_put(r, &m.store, &generation), 0);
+                assert_string_equal(m.text, least);
+                registrations_free(r);
+        }
+        free(m.text);
+}
+
 static void trouble_is_told(void **state) {
         static const char *const bad[] = { "", "{", "[]", "{}", "{\"registrations\":[{}]}", "{\"registrations\":[]}x",
                                            "{\"registrations\":[{\"serviceName\":\"a\",\"distribution\":{}}]}" };
@@ -202,7 +224,7 @@ static void trouble_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_setting_can_be_registered), cmocka_unit_test(no_field_is_without_a_setting),
-                cmocka_unit_test(what_is_stored_comes_back), cmocka_unit_test(trouble_is_told),
+                cmocka_unit_test(what_is_stored_comes_back), cmocka_unit_test(what_is_not_given_stays_so), cmocka_unit_test(trouble_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
