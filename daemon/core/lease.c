@@ -188,7 +188,7 @@ Lease *lease_open(Leases *l, uint32_t uid, bool counted, uint64_t deadline_ns) {
         lease->serial = 0;
         lease_barrier();
         l->n++;
-        memset(lease, 0, offsetof(Lease, end));
+        memset(&lease->estimate, 0, offsetof(Lease, end) - offsetof(Lease, estimate));
         lease->uid = uid;
         lease->counted = counted;
         /* Within the turn that is ahead of the hand, however long nobody has turned it. */

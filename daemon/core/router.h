@@ -109,12 +109,12 @@ typedef struct Outcome {
         enum pm_scope scope;
         bool retryable;
         bool reachable;
+        int http_status;         /* for the record; 0: none */
         uint64_t retry_after_ns; /* 0: not said */
         uint64_t cooldown_ns;    /* 0: none */
         uint64_t latency_ns;     /* 0: not said */
         Units units;             /* actual; -1: as estimated */
         Money cost;              /* actual; MONEY_UNSET: from units */
-        int http_status;         /* for the record; 0: none */
         const char *reason;      /* for the record */
         uint64_t certificate_expires_utc_ns; /* of a probe: when the host's certificate ends; 0: not said */
         const ProbeTimes *times; /* of a probe; or NULL */
