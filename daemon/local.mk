@@ -69,6 +69,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/api/distribution.c \
 	daemon/api/errors.c daemon/api/errors.h \
 	daemon/api/events.c daemon/api/events.h \
+	daemon/api/learned-private.h daemon/api/learned-restore.c \
 	daemon/api/learned-state.c daemon/api/learned-state.h \
 	daemon/api/learned-text.c daemon/api/learned-text.h \
 	daemon/api/management.c \
