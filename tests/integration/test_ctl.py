@@ -443,8 +443,8 @@ def test_top_draws_the_screen_and_gives_it_back(script, build_dir, wait_for):
         read_until(b"later")
         os.write(terminal, b"q")
         read_until(b"\x1b[?1049l")
-        assert termios.tcgetattr(terminal)[3] == before[3]
         assert top.wait(20) == 0
+        assert termios.tcgetattr(terminal)[3] == before[3]
     finally:
         top.kill()
         top.wait()
