@@ -421,9 +421,11 @@ ForecastModel *learned_model(Router *r) {
 /* ---- points ---- */
 
 static bool point_is_empty(const SeriesPoint *p) {
-        static const SeriesPoint empty;
+        uint64_t calls = 0;
 
-        return memcmp(p, &empty, sizeof(empty)) == 0;
+        for (size_t i = 0; i < _PM_VERDICT_MAX; i++)
+                calls += p->verdicts[i];
+        return calls + p->openings == 0 && p->p50_ms <= 0;
 }
 
 const SeriesPoint *learned_point(Router *r, uint32_t slot, bool hours, uint64_t number) {
