@@ -26,6 +26,11 @@ def program(build_dir, name):
     return path
 
 
+def preloading(library, **env):
+    """The environment of a program that loads that library first; a sanitizer's own is then the second."""
+    return {"LD_PRELOAD": library, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0", **env}
+
+
 def provider_dir(build_dir):
     """Where libtool left the provider plugins."""
     path = os.path.join(build_dir, "plugins", ".libs")

@@ -103,8 +103,7 @@ class StallingDisk:
         subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, os.path.join(parts.SOURCE, "tests/harness/stall.c")],
                        check=True, timeout=60)
         self.switch = os.path.join(directory, "stall")
-        self.env = {"LD_PRELOAD": library, "STALL": self.switch, "STALL_BELOW": below,
-                    "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        self.env = parts.preloading(library, STALL=self.switch, STALL_BELOW=below)
 
     def stall(self):
         with open(self.switch, "w", encoding="utf-8"):

@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from harness import parts
+
 NODES = {"a": {"provider": "mapbox", "url": "http://127.0.0.1:1", "weight": 60, "cost_per_request": 0.01},
          "b": {"provider": "google", "url": "http://127.0.0.1:2", "weight": 40, "cost_per_request": 0.02}}
 CONFIG = {"services": {"maps": {"strategy": "ROUND_ROBIN", "load_balancing": {"health_check_interval": 0}, "nodes": NODES}},
@@ -77,13 +79,9 @@ def slow_disk(build_dir, run_dir):
             os.rename(control + ".new", control)
 
     assert os.path.exists(library)
-    tell.env = {"LD_PRELOAD": library, "SLOW_DISK": control}
+    tell.env = parts.preloading(library, SLOW_DISK=control)
     yield tell
     tell(None)
-
-
-def sanitized(build_dir):
-    return "sanitize" in os.path.basename(build_dir)
 
 
 def test_a_disk_that_hangs(daemon, wait_for, state, slow_disk):
@@ -296,7 +294,7 @@ def test_taken_away(daemon, wait_for, state):
     books.wait_store(wait_for, "ok")
 
 
-def test_routing_again_at_once(daemon, lives, state, build_dir):
+def test_routing_again_at_once(daemon, lives, state):
     """With a ledger of years and a log that was not carried over: opening it takes no longer than an empty one."""
     d = lives(CONFIG, state_dir=str(state))
     Books(d.client()).spend(10)
@@ -318,4 +316,4 @@ def test_routing_again_at_once(daemon, lives, state, build_dir):
     d.client().call("Route", serviceName="maps")
     took = time.monotonic() - start
     print(f"routing again after {took * 1000:.0f} ms")
-    assert took < (5 if sanitized(build_dir) else 1)
+    assert took < (5 if "POINTSMAN_SANITIZED" in os.environ else 1)

@@ -279,8 +279,7 @@ def test_a_thousand_reconnects_leak_nothing(build_dir, run_dir, master, fake, st
     fast = run_dir + "/fast.so"
     subprocess.run(["cc", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", fast, parts.SOURCE + "/tests/harness/fast.c"], check=True, timeout=60)
     m = master(registered=lambda session: session.close())
-    p = parts.Subagent(build_dir, run_dir, fake.path, m.agentx, env={
-        "LD_PRELOAD": fast, "FAST": "200", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+    p = parts.Subagent(build_dir, run_dir, fake.path, m.agentx, env=parts.preloading(fast, FAST="200"))
     started(p)
 
     p.wait_for(lambda: has_sessions(m, p, 200), "200 reconnects", 60)
