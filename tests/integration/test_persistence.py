@@ -225,4 +225,5 @@ def test_killed_a_hundred_times(lives, wait_for):
     answered_in.sort()
     print(f"exec to first decision: median {answered_in[50] * 1e3:.1f} ms, 95 % {answered_in[95] * 1e3:.1f} ms, "
           f"worst {answered_in[-1] * 1e3:.1f} ms; {sum(c.calls for c in callers)} calls, {pings.sent} oneway")
-    assert answered_in[50] < 0.1
+    if "POINTSMAN_SANITIZED" not in os.environ:
+        assert answered_in[50] < 0.1
