@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += basic/libbasic.la
 basic_libbasic_la_SOURCES = \
 	basic/arena.c basic/arena.h \
+	basic/clock.h \
 	basic/hash.h \
 	basic/instant.c basic/instant.h \
 	basic/json-number.c basic/json-plain.h basic/json-reader.c basic/json-writer.c basic/json.h \

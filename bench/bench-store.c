@@ -9,8 +9,8 @@
 #include <getopt.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/macro.h"
 #include "daemon/store/store.h"
 
@@ -40,13 +40,6 @@ typedef struct Bench {
 static void die(const char *what) {
         perror(what);
         exit(1);
-}
-
-static uint64_t clock_ns(clockid_t clock) {
-        struct timespec ts;
-
-        clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
 }
 
 static int compare(const void *a, const void *b) {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "ctl/ctl.h"
 #include "ctl/table.h"
@@ -85,15 +84,8 @@ static void become(char **words, unsigned n, const Attempt *a) {
         _exit(error == ENOENT ? 127 : 126);
 }
 
-static double now_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
-}
-
 static int run_once(char **words, unsigned n, Attempt *a) {
-        double before = now_ms();
+        double before = ctl_now_ms();
         int status;
 
         fflush(NULL);
@@ -108,7 +100,7 @@ static int run_once(char **words, unsigned n, Attempt *a) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return -errno;
-        a->latency_ms = now_ms() - before;
+        a->latency_ms = ctl_now_ms() - before;
         a->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         a->error = error_of_status(words[0], a->status);
         return 0;

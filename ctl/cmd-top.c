@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <termios.h>
-#include <time.h>
 
 #include "ctl/ctl.h"
 #include "ctl/views.h"
@@ -71,13 +70,6 @@ static void screen_draw(const char *text, unsigned lines) {
 
 /* ---- what there is to see ---- */
 
-static double now_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
-}
-
 static const json_t *find(const json_t *rows, const char *key, const char *name) {
         json_t *row;
         size_t i;
@@ -115,7 +107,7 @@ static void refresh(Top *t) {
         t->before = t->reply;
         t->before_ms = t->reply_ms;
         t->reply = reply;
-        t->reply_ms = now_ms();
+        t->reply_ms = ctl_now_ms();
         if (t->before)
                 add_rates(json_object_get(t->reply, "services"), json_at(t->before, "services"), "serviceName", "decisions",
                           (t->reply_ms - t->before_ms) / 1e3);
@@ -261,7 +253,7 @@ static void loop(Top *t) {
                         raise(SIGSTOP);
                         screen_enter();
                 }
-                double now = now_ms();
+                double now = ctl_now_ms();
                 if (now >= due) {
                         refresh(t);
                         connect_stream(t);
@@ -271,7 +263,7 @@ static void loop(Top *t) {
                 draw(t);
 
                 struct pollfd keys = { .fd = STDIN_FILENO, .events = POLLIN };
-                if (poll(&keys, 1, (int) MAX(due - now_ms(), 0.0) + 1) > 0 && !read_keys(t))
+                if (poll(&keys, 1, (int) MAX(due - ctl_now_ms(), 0.0) + 1) > 0 && !read_keys(t))
                         return;
         }
 }

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "basic/clock.h"
 #include "basic/macro.h"
 #include "ctl/text.h"
 #include "daemon/core/types.h"
@@ -15,6 +16,10 @@ typedef enum Exit {
         EXIT_USAGE = 2,       /* the command line is wrong, or a file named on it cannot be read */
         EXIT_UNREACHABLE = 3, /* no answer from the daemon */
 } Exit;
+
+static inline double ctl_now_ms(void) {
+        return (double) clock_ns(CLOCK_MONOTONIC) / 1e6;
+}
 
 typedef enum OptionType {
         OPTION_FLAG,    /* true */

@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "daemon/api/api.h"
 #include "daemon/dbus/bus.h"
 #include "daemon/lease-file.h"
@@ -42,13 +42,6 @@ struct Manager {
         char status[1024];
         char reload_field[128], reload_reason[640]; /* the first mistake of the last refused reload */
 };
-
-static inline uint64_t clock_ns(clockid_t clock) {
-        struct timespec ts;
-
-        clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
-}
 
 /* ---- manager-config.c ---- */
 

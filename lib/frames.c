@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/macro.h"
 #include "basic/units.h"
 
@@ -14,15 +14,8 @@
 /* An empty buffer larger than this is given back. */
 #define KEEP_MAX (1024 * 1024)
 
-static uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * NSEC_PER_SEC + (uint64_t) t.tv_nsec;
-}
-
 uint64_t frames_deadline(unsigned ms) {
-        return ms == 0 ? NSEC_INFINITY : now_ns() + ms * NSEC_PER_MSEC;
+        return ms == 0 ? NSEC_INFINITY : clock_ns(CLOCK_MONOTONIC) + ms * NSEC_PER_MSEC;
 }
 
 void frames_open(Frames *f, int fd) {
@@ -45,7 +38,7 @@ static int wait_for(int fd, short events, uint64_t deadline) {
                 if (deadline == FRAMES_AT_ONCE)
                         timeout = 0;
                 else if (deadline != NSEC_INFINITY) {
-                        uint64_t now = now_ns();
+                        uint64_t now = clock_ns(CLOCK_MONOTONIC);
                         /* Rounded up, so that the last millisecond is slept through and not spun through. */
                         uint64_t ms = deadline > now ? (deadline - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
                         timeout = (int) MIN(ms, (uint64_t) INT_MAX);
@@ -159,7 +152,7 @@ int frames_next(Frames *f, uint64_t deadline, char **ret, size_t *ret_size) {
                         return -EMSGSIZE;
 
                 int k = receive(f, deadline);
-                if (k < 0 && !(k == -EAGAIN && deadline != FRAMES_AT_ONCE && deadline > now_ns()))
+                if (k < 0 && !(k == -EAGAIN && deadline != FRAMES_AT_ONCE && deadline > clock_ns(CLOCK_MONOTONIC)))
                         return k;
         }
 }

@@ -7,8 +7,8 @@
 #include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/log.h"
 #include "basic/privileges.h"
 #include "prober/prober.h"
@@ -101,10 +101,8 @@ static int parse_arguments(int argc, char **argv, ProberSettings *s) {
 
 static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
         Prober **prober = userdata;
-        struct timespec now;
 
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) (clock_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
         (void) prober_reload(*prober);
         sd_notify(false, "READY=1");
         return 0;

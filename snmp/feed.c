@@ -2,8 +2,8 @@
 #include "snmp/feed.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/json.h"
 #include "basic/macro.h"
 #include "basic/units.h"
@@ -36,15 +36,8 @@ static const struct {
         [FEED_PROVIDERS] = { "ListProviders", 10 * NSEC_PER_SEC },
 };
 
-static uint64_t read_clock(clockid_t clock) {
-        struct timespec t;
-
-        clock_gettime(clock, &t);
-        return (uint64_t) t.tv_sec * NSEC_PER_SEC + (uint64_t) t.tv_nsec;
-}
-
 uint64_t feed_clock_ns(void) {
-        return read_clock(CLOCK_BOOTTIME);
+        return clock_ns(CLOCK_BOOTTIME);
 }
 
 int feed_new(Feed **ret, const char *socket, Indexes *indexes) {
@@ -116,7 +109,7 @@ int feed_refresh(Feed *f, FeedId id, uint64_t now_ns) {
 
         int k = call(f, kinds[id].method, NULL, &reply);
         if (k >= 0) {
-                k = snapshot_parse(reply, read_clock(CLOCK_REALTIME), f->indexes, &snapshot);
+                k = snapshot_parse(reply, clock_ns(CLOCK_REALTIME), f->indexes, &snapshot);
                 if (k < 0)
                         snprintf(f->error, sizeof(f->error), "its reply to %s cannot be understood: %s",
                                  kinds[id].method, strerror(-k));

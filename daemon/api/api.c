@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/log.h"
 #include "daemon/api/private.h"
 
@@ -66,17 +66,11 @@ bool api_is_settled(const Api *api) {
 }
 
 uint64_t api_now_ns(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_BOOTTIME, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
+        return clock_ns(CLOCK_BOOTTIME);
 }
 
 uint64_t api_utc_ns(const Api *api _unused_) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
+        return clock_ns(CLOCK_REALTIME);
 }
 
 static void tell_configuration(Api *api, Severity severity, const char *message) {

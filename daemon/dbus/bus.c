@@ -2,7 +2,6 @@
 /* The connection: made, lost, and made again. Nothing here waits for the bus. */
 #include "daemon/dbus/bus.h"
 
-#include <time.h>
 
 #include "basic/log.h"
 #include "daemon/dbus/private.h"
@@ -13,13 +12,6 @@
 #define QUEUED_MAX 16384
 
 static int connect_bus(Bus *b);
-
-uint64_t bus_now_ns(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_BOOTTIME, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
-}
 
 void bus_send(Bus *b, sd_bus_message *m) {
         uint64_t queued = 0;

@@ -233,7 +233,7 @@ static int schedule(Changes *c, uint64_t after_us) {
 
 static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         Changes *c = userdata;
-        uint64_t now_ns = bus_now_ns();
+        uint64_t now_ns = api_now_ns();
 
         c->quiet++;
         if (!c->at_work && (c->expected || c->quiet >= QUIET_TICKS_MAX || activity(c) != c->activity))
@@ -276,7 +276,7 @@ Changes *changes_free(Changes *c) {
 }
 
 void changes_start(Changes *c) {
-        uint64_t now_ns = bus_now_ns();
+        uint64_t now_ns = api_now_ns();
 
         /* All at once, before anybody on this bus can have seen an object: whatever comes later is news to somebody. */
         c->announce = false;

@@ -52,7 +52,7 @@ static int begin(Listing *l) {
 
 /* Puts some more objects into the reply. 1: more are left; 0: that was all. */
 static int go_on(Listing *l) {
-        uint64_t now_ns = bus_now_ns();
+        uint64_t now_ns = api_now_ns();
         View view;
 
         int r = l->reply ? 0 : begin(l);

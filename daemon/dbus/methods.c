@@ -296,7 +296,7 @@ static void serve(BusCall *c) {
 
 void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization) {
         BusCall c = {
-                .call = { .api = b->api, .transport = &transport, .peer = peer, .arena = &b->arena, .now_ns = bus_now_ns(),
+                .call = { .api = b->api, .transport = &transport, .peer = peer, .arena = &b->arena, .now_ns = api_now_ns(),
                           .authorization = authorization },
                 .bus = b, .message = m,
         };

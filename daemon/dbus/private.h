@@ -52,8 +52,6 @@ struct Bus {
         uint64_t status_ns;
 };
 
-/* The clock of the API. */
-uint64_t bus_now_ns(void);
 /* Sends a message of ours, and gives it up when the bus has stopped taking them. */
 void bus_send(Bus *b, sd_bus_message *m);
 

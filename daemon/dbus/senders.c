@@ -130,7 +130,7 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
 
         x->query = sd_bus_slot_unref(x->query);
         if (!sd_bus_message_is_method_error(m, NULL) && read_credentials(m, &c) == 0)
-                x->peer = api_peer_new(b->api, c.uid, (pid_t) c.pid, c.groups, c.n_groups, bus_now_ns(), &reason);
+                x->peer = api_peer_new(b->api, c.uid, (pid_t) c.pid, c.groups, c.n_groups, api_now_ns(), &reason);
 
         for (size_t i = 0; i < x->n_waiting; i++) {
                 if (x->peer)

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/instant.h"
 #include "basic/macro.h"
 #include "basic/units.h"
@@ -59,13 +59,6 @@ struct Audit {
         Queue taken;
         size_t done; /* bytes of it */
 };
-
-static uint64_t clock_ns(clockid_t clock) {
-        struct timespec ts;
-
-        clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
-}
 
 /* ---- the queue ---- */
 

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "basic/instant.h"
 #include "basic/macro.h"
 #include "daemon/store/database.h"
@@ -107,10 +107,8 @@ int database_read_document(Database *d, const char *name, char **ret, size_t *re
 int database_set_aside_document(Database *d, const char *name, char **ret_where) {
         sqlite3_stmt *s = d->statements[STATEMENT_RENAME_DOCUMENT];
         char aside[STORE_NAME_MAX + 64], time_text[INSTANT_MAX];
-        struct timespec now;
 
-        clock_gettime(CLOCK_REALTIME, &now);
-        instant_to_string((uint64_t) now.tv_sec * NSEC_PER_SEC + (uint64_t) now.tv_nsec, time_text);
+        instant_to_string(clock_ns(CLOCK_REALTIME), time_text);
         snprintf(aside, sizeof(aside), "%.*s %s", STORE_NAME_MAX, name, time_text);
         sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
         sqlite3_bind_text(s, 2, aside, -1, SQLITE_STATIC);

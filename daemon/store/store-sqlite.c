@@ -165,25 +165,6 @@ static void sqlite_dispatch(Store *store) {
         sqlite_dispatch_answers(s);
 }
 
-static int sqlite_wait(Store *store, uint64_t generation) {
-        SqliteStore *s = (SqliteStore *) store;
-        struct timespec deadline;
-        int r = 0;
-
-        sqlite_hurry(store, generation);
-        deadline_at(clock_ns(CLOCK_MONOTONIC) + s->limits.patience_ns, &deadline);
-        pthread_mutex_lock(&s->mutex);
-        while (s->status.committed < generation && r == 0) {
-                r = trouble(s);
-                if (r == 0)
-                        r = -pthread_cond_timedwait(&s->done, &s->mutex, &deadline);
-        }
-        if (s->status.committed >= generation)
-                r = 0;
-        pthread_mutex_unlock(&s->mutex);
-        return r;
-}
-
 static void sqlite_set_limits(Store *store, const StoreLimits *limits) {
         SqliteStore *s = (SqliteStore *) store;
 
@@ -263,7 +244,7 @@ int store_sqlite_new(Store **ret, const char *folder, const StoreLimits *limits)
                 .read = sqlite_read, .set_aside = sqlite_set_aside, .sums = sqlite_sums, .scenarios = sqlite_scenarios, .put_call = sqlite_put_call,
                 .put_document = sqlite_put_document, .put_scenario = sqlite_put_scenario, .hurry = sqlite_hurry, .committed = sqlite_committed,
                 .committed_call = sqlite_committed_call, .released = sqlite_released, .fd = sqlite_fd, .dispatch = sqlite_dispatch,
-                .ask = sqlite_ask, .status = sqlite_status, .set_limits = sqlite_set_limits, .wait = sqlite_wait,
+                .ask = sqlite_ask, .status = sqlite_status, .set_limits = sqlite_set_limits,
                 .free = sqlite_free,
         };
         SqliteStore *s = calloc(1, sizeof(SqliteStore));

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <pthread.h>
-#include <time.h>
 
+#include "basic/clock.h"
 #include "daemon/store/database.h"
 
 typedef enum RequestType { REQUEST_READ, REQUEST_SET_ASIDE, REQUEST_SUMS, REQUEST_SCENARIOS } RequestType;
@@ -54,13 +54,6 @@ typedef struct SqliteStore {
         Gather gathers[2];
         Database database;
 } SqliteStore;
-
-static inline uint64_t clock_ns(clockid_t clock) {
-        struct timespec ts;
-
-        clock_gettime(clock, &ts);
-        return (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
-}
 
 static inline void deadline_at(uint64_t ns, struct timespec *ret) {
         *ret = (struct timespec) { (time_t) (ns / NSEC_PER_SEC), (long) (ns % NSEC_PER_SEC) };

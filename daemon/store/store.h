@@ -138,9 +138,6 @@ typedef struct StoreFunctions {
         void (*status)(Store *s, StoreStatus *ret);
         void (*set_limits)(Store *s, const StoreLimits *limits);
 
-        /* Until that generation is committed; negative: there is trouble, or it takes too long. Only for who may wait. */
-        int (*wait)(Store *s, uint64_t generation);
-
         /* Writes what waits, in bounded time. */
         void (*free)(Store *s);
 } StoreFunctions;

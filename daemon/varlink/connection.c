@@ -2,7 +2,6 @@
 /* One client: bytes in, whole messages to the handler, bytes out. */
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "daemon/varlink/private.h"
 
@@ -348,10 +347,7 @@ static int receive(Connection *c, uint64_t now_ns) {
 
 void connection_dispatch(Connection *c, uint32_t events) {
         VarlinkServer *s = c->server;
-        struct timespec ts;
-
-        clock_gettime(CLOCK_BOOTTIME, &ts);
-        uint64_t now_ns = (uint64_t) ts.tv_sec * NSEC_PER_SEC + (uint64_t) ts.tv_nsec;
+        uint64_t now_ns = api_now_ns();
 
         if (events & EPOLLOUT) {
                 c->resume = false;

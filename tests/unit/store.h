@@ -29,6 +29,9 @@ StoreCall call_at(uint64_t utc_ns);
 /* Puts it and waits until it is committed. */
 void put_and_wait(Fixture *f, const StoreCall *call);
 
+/* Until that generation is committed; negative: the store is in trouble. Fails after ten seconds. */
+int store_wait(Store *s, uint64_t generation);
+
 /* One sum over all that the question covers; no group: all zero. */
 StoreSum sum_between(Fixture *f, uint64_t from_utc_ns, uint64_t to_utc_ns);
 /* "hang", the number of an error, or NULL: the disk is well. */

@@ -66,7 +66,7 @@ static void a_hanging_disk_stops_nobody(void **state) {
         wait_until(f, has_error, &timed_out);
         assert_true(is_released(f, &first));
         assert_false(is_committed(f, &first));
-        assert_int_equal(s->wait(f->store, first), -ETIMEDOUT);
+        assert_int_equal(store_wait(f->store, first), -ETIMEDOUT);
 
         uint64_t start = clock_ns(), longest = 0, last = 0;
         for (unsigned i = 0; i < 20000; i++) {
@@ -167,12 +167,12 @@ static void a_failing_disk(void **state) {
                 StoreStatus status;
 
                 put_calls(f, 1);
-                assert_int_equal(s->wait(f->store, s->put_document(f->store, "kept", "before", 6)), 0);
+                assert_int_equal(store_wait(f->store, s->put_document(f->store, "kept", "before", 6)), 0);
                 snprintf(number, sizeof(number), "%d", errors[i]);
                 store_disk(f, number);
                 uint64_t generation = put_calls(f, 10);
                 s->put_document(f->store, "kept", "after", 5);
-                assert_int_equal(s->wait(f->store, generation), error);
+                assert_int_equal(store_wait(f->store, generation), error);
                 assert_true(is_released(f, &generation));
                 for (int k = 0; k < 100; k++) {
                         generation = put_calls(f, 1);
@@ -215,7 +215,7 @@ static void a_full_disk(void **state) {
 
         mount_small_disk(f);
         uint64_t generation = put_calls(f, 10);
-        assert_int_equal(f->store->functions->wait(f->store, generation), 0);
+        assert_int_equal(store_wait(f->store, generation), 0);
         snprintf(ballast, sizeof(ballast), "%s/ballast", f->folder);
         int fd = open(ballast, O_WRONLY | O_CREAT, 0600);
         while (write(fd, page, sizeof(page)) > 0)
@@ -277,7 +277,7 @@ static void a_read_only_disk_at_the_start(void **state) {
 
         mount_small_disk(f);
         f->store->functions->put_document(f->store, "kept", "text", 4);
-        assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 7)), 0);
+        assert_int_equal(store_wait(f->store, put_calls(f, 7)), 0);
         for (int i = 0; i < 2; i++) {
                 if (i == 0)
                         crash(f);
@@ -308,14 +308,14 @@ static void two_cannot_share_a_folder(void **state) {
         int busy = -EBUSY, well = 0;
         StoreStatus status;
 
-        assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 1)), 0);
+        assert_int_equal(store_wait(f->store, put_calls(f, 1)), 0);
         store_open(&g);
         wait_until(&g, has_error, &busy);
         store_status(&g, &status);
         assert_non_null(strstr(status.trouble, "Another process"));
         uint64_t generation = put_calls(&g, 2);
         assert_true(is_released(&g, &generation));
-        assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 4)), 0);
+        assert_int_equal(store_wait(f->store, put_calls(f, 4)), 0);
         store_free(f->store);
         wait_until(&g, has_error, &well);
         wait_until(&g, is_committed, &generation);
@@ -329,7 +329,7 @@ static void somebody_with_sqlite3_holds_a_lock(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(locks); i++) {
                 sqlite3 *db;
-                assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 1)), 0);
+                assert_int_equal(store_wait(f->store, put_calls(f, 1)), 0);
                 assert_int_equal(sqlite3_open(f->ledger, &db), SQLITE_OK);
                 sqlite3_busy_timeout(db, 5000);
                 assert_int_equal(sqlite3_exec(db, locks[i], NULL, NULL, NULL), SQLITE_OK);
@@ -349,7 +349,7 @@ static void somebody_reads_with_sqlite3(void **state) {
         sqlite3_stmt *s;
         sqlite3 *db;
 
-        assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 3)), 0);
+        assert_int_equal(store_wait(f->store, put_calls(f, 3)), 0);
         assert_int_equal(sqlite3_open_v2(f->ledger, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_prepare_v2(db, "SELECT node, calls, dollars, start FROM hourly", -1, &s, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_step(s), SQLITE_ROW);
@@ -358,7 +358,7 @@ static void somebody_reads_with_sqlite3(void **state) {
         assert_true(sqlite3_column_double(s, 2) == 0.03);
         assert_string_equal((const char *) sqlite3_column_text(s, 3), "2026-01-01T00:00Z");
         for (int i = 0; i < 50; i++)
-                assert_int_equal(f->store->functions->wait(f->store, put_calls(f, 1)), 0);
+                assert_int_equal(store_wait(f->store, put_calls(f, 1)), 0);
         sqlite3_finalize(s);
         sqlite3_close(db);
 }

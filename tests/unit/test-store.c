@@ -22,7 +22,7 @@ static void a_document_survives(void **state) {
         assert_true(generation > 0);
         assert_int_equal(s->put_document(f->store, "learned", "second", 6), generation);
         s->put_document(f->store, "other", "something", 9);
-        assert_int_equal(s->wait(f->store, generation), 0);
+        assert_int_equal(store_wait(f->store, generation), 0);
         assert_int_equal(s->committed(f->store), generation);
         s->put_document(f->store, "other", NULL, 0);
         store_reopen(f);
