@@ -3,6 +3,7 @@
 
 #include "ctl/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -126,7 +127,7 @@ void print_styled(Terminal *t, Style style, const char *text) {
 }
 
 void print_wrapped(Terminal *t, const char *text, unsigned at, unsigned indent) {
-        unsigned width = MAX(t->width ?: 80, indent + 20);
+        unsigned width = t->width ? MAX(t->width, indent + 20) : UINT_MAX;
 
         for (const char *p = text; *p;) {
                 size_t n = strcspn(p, " \n");

@@ -26,5 +26,6 @@ size_t text_width(const char *clean); /* columns on a terminal */
 void text_cut(char *clean, size_t width);
 
 void print_styled(Terminal *t, Style style, const char *text);
-/* Word-wrapped at the terminal's width (80 if unknown), each line after the first indented. at: the column where the cursor is. */
+/* Word-wrapped at the terminal's width, each line after the first indented; where there is no terminal, a line stays a line, for grep.
+ * at: the column where the cursor is. */
 void print_wrapped(Terminal *t, const char *text, unsigned at, unsigned indent);

@@ -320,6 +320,9 @@ def test_events_follow(script, ctl):
     assert s.asked == [("Subscribe", wanted | {"since": 6}), ("Subscribe", wanted | {"since": 8}), ("Subscribe", wanted | {"since": 9})]
     assert done.stdout.count("maps/here: opened after 5 failures (circuit_changed#7)") == 1
     assert done.returncode == 1 and done.stderr.count("hung up") == 2 and "enough" in done.stderr
+    # On a terminal lines are wrapped.
+    done = ctl(script_with(s, Subscribe=one_after_the_other(*replies)), "events", env={"COLUMNS": "60"})
+    assert done.stdout.count("(circuit_changed#7)") == 1 and all(len(line) <= 60 for line in done.stdout.splitlines())
     done = ctl(script_with(s, Subscribe=one_after_the_other(*replies)), "events", "--json")
     assert [json.loads(line)["serial"] for line in done.stdout.splitlines() if "serial" in line] == [7, 8, 9]
 

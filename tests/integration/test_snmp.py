@@ -192,9 +192,18 @@ def test_check_pointsman(connected, fake, wait_for, status, nodes, arguments, co
     assert done.returncode == code
 
 
-def run_check(snmpd, *arguments):
+def run_check(snmpd, *arguments, **env):
     return subprocess.run([parts.SOURCE + "/mibs/check_pointsman", "-H", f"127.0.0.1:{snmpd.port}", *arguments], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=30, check=False, env=os.environ | env)
+
+
+def test_check_pointsman_minds_no_remarks(connected, fake, wait_for, run_dir):
+    """The first net-snmp tool on a machine says that it has made a folder."""
+    fake.replies["GetSnapshot"] = snapshot([service("s", [node("s/a")])])
+    wait_for(lambda: get(connected, "pmNodes.0") == "1 nodes", "SNMP shows this")
+    done = run_check(connected, SNMP_PERSISTENT_DIR=run_dir + "/new")
+    assert os.path.isdir(run_dir + "/new")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("POINTSMAN OK - 0 of 1")
 
 
 def test_check_pointsman_without_a_daemon(connected, fake, wait_for):
