@@ -102,6 +102,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/changes.c \
 	daemon/dbus/codec-read.c \
 	daemon/dbus/codec-write.c \
+	daemon/dbus/direct.c \
 	daemon/dbus/introspect.c \
 	daemon/dbus/managed.c \
 	daemon/dbus/methods.c \
@@ -110,6 +111,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/dbus/senders.c \
 	daemon/dbus/shapes.c \
 	daemon/dbus/signals.c \
+	daemon/dbus/writer.c \
 	daemon/lease-file.c daemon/lease-file.h \
 	daemon/manager-config.c \
 	daemon/manager-run.c \

@@ -41,6 +41,7 @@ static void disconnect(Bus *b) {
         senders_clear(b);
         replies_clear(b->replies);
         methods_abandon(b);
+        b->direct = direct_free(b->direct);
         b->bus = sd_bus_close_unref(b->bus);
 }
 
@@ -81,6 +82,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error _unuse
                 log_info("On the bus (%s) as " BUS_NAME, b->called);
                 b->presence = PRESENCE_ON;
                 b->backoff_us = BACKOFF_MIN_US;
+                (void) direct_new(&b->direct, b->bus);
                 signals_start(b);
                 changes_start(b->changes);
         }

@@ -31,11 +31,11 @@ static bool is_utf8(const char *s) {
         return true;
 }
 
-int codec_append_string(sd_bus_message *m, const char *s) {
+int codec_append_string(Writer *w, const char *s) {
         _cleanup_free_ char *clean = NULL;
 
         if (!s || is_utf8(s))
-                return sd_bus_message_append_basic(m, 's', s ?: "");
+                return writer_basic(w, 's', s ?: "");
         char *to = clean = malloc(strlen(s) * 3 + 1);
         if (!clean)
                 return -ENOMEM;
@@ -46,7 +46,7 @@ int codec_append_string(sd_bus_message *m, const char *s) {
                 s += n ?: 1;
         }
         *to = 0;
-        return sd_bus_message_append_basic(m, 's', clean);
+        return writer_basic(w, 's', clean);
 }
 
 static double rounded(double v, double digits) {
@@ -54,7 +54,7 @@ static double rounded(double v, double digits) {
 }
 
 /* The same number that the JSON of the other transport shows. */
-static int append_number(sd_bus_message *m, const Field *f, const void *structure) {
+static int append_number(Writer *w, const Field *f, const void *structure) {
         const void *p = field_in(f, structure);
         double d = NAN;
 
@@ -67,120 +67,128 @@ static int append_number(sd_bus_message *m, const Field *f, const void *structur
                 case FIELD_MS: d = (double) (AT(uint64_t) / NSEC_PER_USEC) / 1e3; break;
                 default: d = (double) (AT(uint64_t) / NSEC_PER_MSEC) / 1e3; break; /* FIELD_SECONDS */
                 }
-        return sd_bus_message_append_basic(m, 'd', &d);
+        return writer_basic(w, 'd', &d);
 }
 
-static int append_whole_time(sd_bus_message *m, uint64_t ns, uint64_t unit) {
+static int append_whole_time(Writer *w, uint64_t ns, uint64_t unit) {
         uint64_t n = ns == NSEC_INFINITY ? UINT64_MAX : ns / unit + (ns % unit > 0);
 
-        return sd_bus_message_append_basic(m, 't', &n);
+        return writer_basic(w, 't', &n);
 }
 
-static int append_text(sd_bus_message *m, const Field *f, const void *structure) {
+static int append_text(Writer *w, const Field *f, const void *structure) {
         char text[FIELD_TEXT_MAX];
 
         f->render(structure, text, sizeof(text));
-        return codec_append_string(m, text);
+        return codec_append_string(w, text);
 }
 
-static int append_instant(sd_bus_message *m, uint64_t utc_ns) {
+static int append_instant(Writer *w, uint64_t utc_ns) {
         char text[INSTANT_MAX] = "";
 
         if (utc_ns > 0)
                 instant_to_string(utc_ns, text);
-        return sd_bus_message_append_basic(m, 's', text);
+        return writer_basic(w, 's', text);
 }
 
-static int append_strings(sd_bus_message *m, const char *const *strings, size_t n) {
-        int r = sd_bus_message_open_container(m, 'a', "s");
+static int append_strings(Writer *w, const char *const *strings, size_t n) {
+        int r = writer_open(w, 'a', "s");
 
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = codec_append_string(m, strings[i]);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+                r = codec_append_string(w, strings[i]);
+        return r < 0 ? r : writer_close(w);
 }
 
-static int append_map(sd_bus_message *m, const struct pm_header *entries, size_t n) {
-        int r = sd_bus_message_open_container(m, 'a', "{ss}");
+static int append_map(Writer *w, const struct pm_header *entries, size_t n) {
+        int r = writer_open(w, 'a', "{ss}");
 
         for (size_t i = 0; i < n && r >= 0; i++) {
-                r = sd_bus_message_open_container(m, 'e', "ss");
+                r = writer_open(w, 'e', "ss");
                 if (r >= 0)
-                        r = codec_append_string(m, entries[i].name);
+                        r = codec_append_string(w, entries[i].name);
                 if (r >= 0)
-                        r = codec_append_string(m, entries[i].value);
+                        r = codec_append_string(w, entries[i].value);
                 if (r >= 0)
-                        r = sd_bus_message_close_container(m);
+                        r = writer_close(w);
         }
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : writer_close(w);
 }
 
-static int append_counts(sd_bus_message *m, const EnumNames *names, const uint64_t *counts) {
-        int r = sd_bus_message_open_container(m, 'a', "{st}");
+static int append_counts(Writer *w, const EnumNames *names, const uint64_t *counts) {
+        int r = writer_open(w, 'a', "{st}");
 
-        for (int i = 0; i < names->n && r >= 0; i++)
-                if (counts[i] > 0)
-                        r = sd_bus_message_append(m, "{st}", names->names[i], counts[i]);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        for (int i = 0; i < names->n && r >= 0; i++) {
+                if (counts[i] == 0)
+                        continue;
+                r = writer_open(w, 'e', "st");
+                if (r >= 0)
+                        r = writer_basic(w, 's', names->names[i]);
+                if (r >= 0)
+                        r = writer_basic(w, 't', &counts[i]);
+                if (r >= 0)
+                        r = writer_close(w);
+        }
+        return r < 0 ? r : writer_close(w);
 }
 
-static int append_array(sd_bus_message *m, const Structure *s, const char *entries, size_t n) {
-        int r = sd_bus_message_open_container(m, 'a', "a{sv}");
+static int append_array(Writer *w, const Structure *s, const char *entries, size_t n) {
+        int r = writer_open(w, 'a', "a{sv}");
 
         for (size_t i = 0; i < n && r >= 0; i++)
-                r = codec_append_structure(m, s, entries + i * s->size);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+                r = codec_append_structure(w, s, entries + i * s->size);
+        return r < 0 ? r : writer_close(w);
 }
 
-int codec_append(sd_bus_message *m, const Field *f, const void *structure) {
+int codec_append(Writer *w, const Field *f, const void *structure) {
         const void *p = field_in(f, structure);
 
         switch ((FieldType) f->type) {
-        case FIELD_BOOL: return sd_bus_message_append_basic(m, 'b', &(int) { AT(bool) });
-        case FIELD_TRISTATE: return sd_bus_message_append_basic(m, 'b', &(int) { AT(int) > 0 });
+        case FIELD_BOOL: return writer_basic(w, 'b', &(int) { AT(bool) });
+        case FIELD_TRISTATE: return writer_basic(w, 'b', &(int) { AT(int) > 0 });
         case FIELD_INT: case FIELD_LIMIT: case FIELD_INT32: case FIELD_UINT32: case FIELD_UINT64:
-                return sd_bus_message_append_basic(m, signatures[f->type][0], p);
+                return writer_basic(w, signatures[f->type][0], p);
         case FIELD_FLOAT: case FIELD_DEGREES: case FIELD_MONEY: case FIELD_UNITS: case FIELD_MS: case FIELD_SECONDS:
         case FIELD_PERCENT: case FIELD_RATIO:
-                return append_number(m, f, structure);
-        case FIELD_MS_INT: return append_whole_time(m, AT(uint64_t), NSEC_PER_MSEC);
-        case FIELD_SECONDS_INT: return append_whole_time(m, AT(uint64_t), NSEC_PER_SEC);
-        case FIELD_INSTANT: return append_instant(m, AT(uint64_t));
-        case FIELD_ENUM: return sd_bus_message_append_basic(m, 's', enum_to_string(f->names, AT(int)) ?: "");
-        case FIELD_ENUMS: return append_strings(m, NULL, 0); /* only ever read */
-        case FIELD_STRING: return codec_append_string(m, AT(char *));
-        case FIELD_CHARS: return codec_append_string(m, p);
-        case FIELD_TEXT: return append_text(m, f, structure);
-        case FIELD_STRINGS: return append_strings(m, AT(char *const *), field_count(f, structure));
-        case FIELD_INLINE_STRINGS: return append_strings(m, p, field_count(f, structure));
-        case FIELD_MAP: return append_map(m, AT(struct pm_header *), field_count(f, structure));
-        case FIELD_COUNTS: return append_counts(m, f->names, p);
-        case FIELD_STRUCT: return codec_append_structure(m, f->structure, p);
-        case FIELD_STRUCT_POINTER: return codec_append_structure(m, f->structure, AT(void *));
-        case FIELD_ARRAY: return append_array(m, f->structure, AT(char *), field_count(f, structure));
+                return append_number(w, f, structure);
+        case FIELD_MS_INT: return append_whole_time(w, AT(uint64_t), NSEC_PER_MSEC);
+        case FIELD_SECONDS_INT: return append_whole_time(w, AT(uint64_t), NSEC_PER_SEC);
+        case FIELD_INSTANT: return append_instant(w, AT(uint64_t));
+        case FIELD_ENUM: return writer_basic(w, 's', enum_to_string(f->names, AT(int)) ?: "");
+        case FIELD_ENUMS: return append_strings(w, NULL, 0); /* only ever read */
+        case FIELD_STRING: return codec_append_string(w, AT(char *));
+        case FIELD_CHARS: return codec_append_string(w, p);
+        case FIELD_TEXT: return append_text(w, f, structure);
+        case FIELD_STRINGS: return append_strings(w, AT(char *const *), field_count(f, structure));
+        case FIELD_INLINE_STRINGS: return append_strings(w, p, field_count(f, structure));
+        case FIELD_MAP: return append_map(w, AT(struct pm_header *), field_count(f, structure));
+        case FIELD_COUNTS: return append_counts(w, f->names, p);
+        case FIELD_STRUCT: return codec_append_structure(w, f->structure, p);
+        case FIELD_STRUCT_POINTER: return codec_append_structure(w, f->structure, AT(void *));
+        case FIELD_ARRAY: return append_array(w, f->structure, AT(char *), field_count(f, structure));
         case _FIELD_TYPE_MAX: break;
         }
         return -EINVAL;
 }
 
-int codec_append_entry(sd_bus_message *m, const Field *f, const void *structure) {
+int codec_append_entry(Writer *w, const Field *f, const void *structure) {
         if (f->flags & FIELD_OPTIONAL && field_is_absent(f, structure))
                 return 0;
-        int r = sd_bus_message_open_container(m, 'e', "sv");
+        int r = writer_open(w, 'e', "sv");
         if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', f->name);
+                r = writer_basic(w, 's', f->name);
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', codec_signature(f));
+                r = writer_open(w, 'v', codec_signature(f));
         if (r >= 0)
-                r = codec_append(m, f, structure);
+                r = codec_append(w, f, structure);
         if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+                r = writer_close(w);
+        return r < 0 ? r : writer_close(w);
 }
 
-int codec_append_structure(sd_bus_message *m, const Structure *s, const void *structure) {
-        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+int codec_append_structure(Writer *w, const Structure *s, const void *structure) {
+        int r = writer_open(w, 'a', "{sv}");
 
         for (const Field *f = s->fields; f->name && structure && r >= 0; f++)
-                r = codec_append_entry(m, f, structure);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+                r = codec_append_entry(w, f, structure);
+        return r < 0 ? r : writer_close(w);
 }

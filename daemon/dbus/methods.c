@@ -30,10 +30,10 @@ static void send_error(Bus *b, sd_bus_message *m, ApiError error, const ApiError
         snprintf(name, sizeof(name), ERROR_PREFIX "%s", api_errors[error].name);
         int r = sd_bus_message_new_method_error(m, &answer, &(sd_bus_error) { .name = name });
         if (r >= 0)
-                r = codec_append_string(answer, sentence);
+                r = codec_append_string(WRITER(answer), sentence);
         /* After the text that every library shows, what a program wants to know: retryAfterMs, for one. */
         if (r >= 0)
-                r = codec_append_structure(answer, api_errors[error].parameters, p);
+                r = codec_append_structure(WRITER(answer), api_errors[error].parameters, p);
         if (r < 0)
                 log_warning_errno(r, "Cannot answer %s over D-Bus", sd_bus_message_get_member(m));
         else
@@ -111,9 +111,11 @@ static void send_reply(BusCall *c, const void *out) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         unsigned waits = api_waits(c->call.method);
 
+        if (waits == 0 && direct_reply(c->bus, c->message, c->method, out))
+                return;
         int r = sd_bus_message_new_method_return(c->message, &answer);
         if (r >= 0)
-                r = shape_append(answer, c->method, out);
+                r = shape_append(WRITER(answer), c->method, out);
         if (r >= 0)
                 replies_send(c->bus->replies, answer, waits);
         else {

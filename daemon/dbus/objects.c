@@ -134,7 +134,7 @@ static int append_variant(sd_bus_message *m, const View *v, const Field *f) {
         int r = sd_bus_message_open_container(m, 'v', property_signature(f));
 
         if (r >= 0)
-                r = is_nodes(f) ? append_node_paths(m, v) : codec_append(m, f, v->data);
+                r = is_nodes(f) ? append_node_paths(m, v) : codec_append(WRITER(m), f, v->data);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

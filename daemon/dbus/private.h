@@ -25,6 +25,7 @@ typedef struct Listing Listing;
 typedef struct Check Check;
 typedef struct Replies Replies;
 typedef struct BusCall BusCall;
+typedef struct Direct Direct;
 
 struct Bus {
         Api *api;
@@ -42,6 +43,7 @@ struct Bus {
         Senders *senders;
         Changes *changes;
         Replies *replies;
+        Direct *direct; /* NULL: there is no short way */
         BusCall *deferred; /* calls that are answered later */
         Listing *listings; /* GetManagedObjects under way */
         Check *checks;     /* questions to polkit under way */
@@ -55,18 +57,38 @@ struct Bus {
 /* Sends a message of ours, and gives it up when the bus has stopped taking them. */
 void bus_send(Bus *b, sd_bus_message *m);
 
+/* ---- writer.c: where values are written ---- */
+
+/* A message of sd-bus', or bytes: aligned to 8, and no more than are allocated (-ENOBUFS). */
+typedef struct Writer {
+        sd_bus_message *message; /* NULL: bytes */
+        char *data;
+        size_t size, allocated;
+        struct { size_t length_at, from; } open[8]; /* containers */
+        size_t depth;
+} Writer;
+
+#define WRITER(m) (&(Writer) { .message = (m) })
+
+/* As the functions of sd-bus by these names. */
+int writer_basic(Writer *w, char type, const void *p);
+int writer_open(Writer *w, char type, const char *contents);
+int writer_close(Writer *w);
+/* What stands before the body of a reply. */
+int writer_return_header(Writer *w, uint32_t serial, uint32_t reply_serial, const char *destination, const char *signature, size_t body_size);
+
 /* ---- codec-read.c, codec-write.c: one value ---- */
 
 /* How a field looks, e.g. "d", "as", "a{sv}". */
 const char *codec_signature(const Field *f);
 /* What is not UTF-8 becomes U+FFFD: the bus would disconnect us for it. */
-int codec_append_string(sd_bus_message *m, const char *s);
+int codec_append_string(Writer *w, const char *s);
 /* A value that is absent, where one has to stand, is NaN, "" or the largest number. */
-int codec_append(sd_bus_message *m, const Field *f, const void *structure);
+int codec_append(Writer *w, const Field *f, const void *structure);
 /* {sv} with the field's name, unless it is absent. */
-int codec_append_entry(sd_bus_message *m, const Field *f, const void *structure);
+int codec_append_entry(Writer *w, const Field *f, const void *structure);
 /* a{sv} of all that are not absent. */
-int codec_append_structure(sd_bus_message *m, const Structure *s, const void *structure);
+int codec_append_structure(Writer *w, const Structure *s, const void *structure);
 
 /* Reading. All: -EINVAL: see error; other errnos: the message is broken, or there is no memory. Strings stay in the message. */
 typedef struct Reading {
@@ -112,7 +134,7 @@ const BusMethod *methods_find(const Methods *methods, const char *name); /* or N
 bool shape_accepts(const Shape *s, sd_bus_message *m);
 /* The arguments of a call that is accepted; of a reply. */
 int shape_read(Reading *g, const BusMethod *method, void *parameters);
-int shape_append(sd_bus_message *m, const BusMethod *method, const void *out);
+int shape_append(Writer *w, const BusMethod *method, const void *out);
 
 /* Walks over the arguments for introspection; input, then output. */
 typedef void (*ArgumentVisitor)(void *userdata, const char *name, const char *signature, bool input);
@@ -127,6 +149,14 @@ void methods_abandon(Bus *b);
 void methods_serve(Bus *b, sd_bus_message *m, ApiPeer *peer, Authorization authorization);
 /* Answers with an error of the API without a peer at hand. */
 void methods_fail(Bus *b, sd_bus_message *m, ApiError error, const ApiErrorParameters *p);
+
+/* ---- direct.c: the short way of a reply ---- */
+
+/* Of a connection that is made. -EAFNOSUPPORT: it is not by a Unix socket. */
+int direct_new(Direct **ret, sd_bus *bus);
+Direct *direct_free(Direct *d);
+/* False: it did not go, and has to be sent by sd-bus. */
+bool direct_reply(Bus *b, sd_bus_message *call, const BusMethod *method, const void *out);
 
 /* ---- replies.c: what waits for a disk ---- */
 

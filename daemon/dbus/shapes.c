@@ -175,27 +175,27 @@ static bool is_argument(const Shape *s, const Field *f) {
         return false;
 }
 
-static int append_rest(sd_bus_message *m, const Shape *s, const Structure *structure, const void *out) {
+static int append_rest(Writer *w, const Shape *s, const Structure *structure, const void *out) {
         int r = 0;
 
         for (const Field *f = structure->fields; f->name && r >= 0; f++)
                 if (is_decision(f))
-                        r = append_rest(m, s, f->structure, field_in(f, out));
+                        r = append_rest(w, s, f->structure, field_in(f, out));
                 else if (!is_argument(s, f))
-                        r = codec_append_entry(m, f, out);
+                        r = codec_append_entry(w, f, out);
         return r;
 }
 
-int shape_append(sd_bus_message *m, const BusMethod *method, const void *out) {
+int shape_append(Writer *w, const BusMethod *method, const void *out) {
         const Shape *s = &method->out;
         int r = 0;
 
         for (size_t i = 0; i < s->n && r >= 0; i++)
-                r = codec_append(m, s->arguments[i].field, (const char *) out + s->arguments[i].base);
+                r = codec_append(w, s->arguments[i].field, (const char *) out + s->arguments[i].base);
         if (r < 0 || !s->rest)
                 return r;
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        r = writer_open(w, 'a', "{sv}");
         if (r >= 0)
-                r = append_rest(m, s, method->method->out, out);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+                r = append_rest(w, s, method->method->out, out);
+        return r < 0 ? r : writer_close(w);
 }

@@ -36,7 +36,7 @@ static void on_event(void *userdata, const struct ApiEvent *event) {
         int r = sd_bus_message_new_signal(b->bus, &m, BUS_PATH, MANAGER_INTERFACE, name);
         for (const Field *f = event_structure.fields; f->name && r >= 0; f++)
                 if (signal_carries(f))
-                        r = codec_append(m, f, event);
+                        r = codec_append(WRITER(m), f, event);
         if (r < 0)
                 log_debug("Cannot send the signal %s: %s", name, strerror(-r));
         else

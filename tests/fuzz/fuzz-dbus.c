@@ -108,7 +108,7 @@ static void check(sd_bus_message *m, sd_bus_message *again, const Structure *s) 
                 abort();
         schema_init(s, v);
         int r = codec_read_structure(&g, s, 0, v);
-        if (r == -EINVAL ? !error.reason[0] : r >= 0 && codec_append_structure(again, s, v) < 0)
+        if (r == -EINVAL ? !error.reason[0] : r >= 0 && codec_append_structure(WRITER(again), s, v) < 0)
                 abort();
         arena_done(&arena);
         free(v);

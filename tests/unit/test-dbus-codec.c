@@ -94,21 +94,23 @@ static int read_back(Fixture *x) {
         return r;
 }
 
+static const char *const words[] = { "one", "", "drei" };
+static const struct pm_header map[] = { { "Retry-After", "7" }, { "X", "" } };
+static const Part parts[] = { { "a", 1 }, { "b", 1000 } };
+static const Whole full = {
+        .yes = true, .maybe = 0, .small = 7, .mode = 1, .count = -9007199254740993, .unsigned_small = UINT32_MAX,
+        .unsigned_count = INT64_MAX, .ms_ns = 12345000, .whole_ms_ns = 1000001, .seconds_ns = 1500 * NSEC_PER_MSEC,
+        .at_ns = UINT64_C(1772366400123000000), .ratio = 0.12345, .degrees = -12.3456789, .cost = 29000, .units = 1,
+        .text = "ü", .words = words, .n_words = 3, .map = map, .n_map = 2, .list = parts, .n_list = 2, .pointer = &parts[1],
+        .inner = { "c", 3 },
+};
+
 static void there_and_back(void **state) {
-        const char *const words[] = { "one", "", "drei" };
-        const struct pm_header map[] = { { "Retry-After", "7" }, { "X", "" } };
-        const Part parts[] = { { "a", 1 }, { "b", 1000 } };
-        const Whole w = {
-                .yes = true, .maybe = 0, .small = 7, .mode = 1, .count = -9007199254740993, .unsigned_small = UINT32_MAX,
-                .unsigned_count = INT64_MAX, .ms_ns = 12345000, .whole_ms_ns = 1000001, .seconds_ns = 1500 * NSEC_PER_MSEC,
-                .at_ns = UINT64_C(1772366400123000000), .ratio = 0.12345, .degrees = -12.3456789, .cost = 29000, .units = 1,
-                .text = "ü", .words = words, .n_words = 3, .map = map, .n_map = 2, .list = parts, .n_list = 2, .pointer = &parts[1],
-                .inner = { "c", 3 },
-        };
+        const Whole w = full;
         Fixture *x = *state;
         Whole *r = &x->read;
 
-        assert_true(codec_append_structure(x->message, &whole, &w) >= 0);
+        assert_true(codec_append_structure(WRITER(x->message), &whole, &w) >= 0);
         assert_int_equal(read_back(x), 0);
         assert_true(r->yes);
         assert_int_equal(r->maybe, 0);
@@ -145,7 +147,7 @@ static void what_is_absent_is_left_out(void **state) {
 
         schema_init(&whole, &w);
         w.inner.id = "c";
-        assert_true(codec_append_structure(x->message, &whole, &w) >= 0);
+        assert_true(codec_append_structure(WRITER(x->message), &whole, &w) >= 0);
         assert_int_equal(read_back(x), 0);
         for (const Field *f = whole.fields; f->name; f++)
                 assert_int_equal(field_is_absent(f, &x->read), field_is_absent(f, &w));
@@ -200,12 +202,113 @@ static void text_that_is_not_utf8(void **state) {
         const char *s;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
-                assert_true(codec_append_string(x->message, bad[i][0]) >= 0);
+                assert_true(codec_append_string(WRITER(x->message), bad[i][0]) >= 0);
         assert_true(sd_bus_message_seal(x->message, 1, 0) >= 0);
         assert_true(sd_bus_message_rewind(x->message, true) >= 0);
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 assert_true(sd_bus_message_read_basic(x->message, 's', &s) > 0); /* refuses what is not UTF-8 */
                 assert_string_equal(s, bad[i][1]);
+        }
+}
+
+/* ---- bytes of our own ---- */
+
+typedef struct Pair {
+        sd_bus *client, *server;
+        int fd; /* the client's */
+} Pair;
+
+/* Two ends that speak with each other, without a bus between them. */
+static void connect_pair(Pair *p) {
+        sd_id128_t id = {};
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        p->fd = fds[0];
+        assert_true(sd_bus_new(&p->client) >= 0 && sd_bus_set_fd(p->client, fds[0], fds[0]) >= 0);
+        assert_true(sd_bus_new(&p->server) >= 0 && sd_bus_set_fd(p->server, fds[1], fds[1]) >= 0);
+        assert_true(sd_bus_set_server(p->server, true, id) >= 0 && sd_bus_set_anonymous(p->server, true) >= 0);
+        assert_true(sd_bus_set_anonymous(p->client, true) >= 0);
+        assert_true(sd_bus_start(p->server) >= 0 && sd_bus_start(p->client) >= 0);
+        while (sd_bus_is_ready(p->client) == 0 || sd_bus_is_ready(p->server) == 0) {
+                assert_true(sd_bus_process(p->client, NULL) >= 0);
+                assert_true(sd_bus_process(p->server, NULL) >= 0);
+        }
+}
+
+static char *dump(sd_bus_message *m, uint64_t flags) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        assert_non_null(f);
+        assert_true(sd_bus_message_rewind(m, true) >= 0);
+        assert_true(sd_bus_message_dump(m, f, flags) >= 0);
+        fclose(f);
+        return text;
+}
+
+/* What sd-bus reads of a reply whose body are those bytes. */
+static void receive(Pair *p, const Writer *body, const char *signature, sd_bus_message **ret) {
+        _Alignas(8) char bytes[256];
+        Writer header = { .data = bytes, .allocated = sizeof(bytes) };
+
+        assert_int_equal(writer_return_header(&header, 0x80000001, 77, ":1.5", signature, body->size), 0);
+        assert_int_equal(header.size % 8, 0);
+        assert_int_equal(write(p->fd, header.data, header.size), header.size);
+        assert_int_equal(write(p->fd, body->data, body->size), body->size);
+        do
+                assert_true(sd_bus_process(p->server, ret) > 0);
+        while (!*ret);
+}
+
+static void bytes_are_what_sd_bus_makes(void **state) {
+        static const Whole absent = { .maybe = -1 };
+        const Whole *const wholes[] = { &full, &absent };
+        _Alignas(8) char bytes[4096];
+        Fixture *x = *state;
+        Pair p;
+
+        connect_pair(&p);
+        for (size_t i = 0; i < ELEMENTSOF(wholes); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *theirs = NULL, *ours = NULL;
+                uint64_t cookie;
+                Writer w = { .data = bytes, .allocated = sizeof(bytes) };
+                assert_true(sd_bus_message_new_signal(x->bus, &theirs, "/a", "a.b", "C") >= 0);
+                for (size_t k = 0; k < 2; k++) { /* the second begins at another alignment */
+                        assert_true(codec_append_structure(WRITER(theirs), &whole, wholes[i]) >= 0);
+                        assert_true(codec_append_structure(&w, &whole, wholes[i]) >= 0);
+                        assert_true(codec_append_string(WRITER(theirs), "odd") >= 0);
+                        assert_true(codec_append_string(&w, "odd") >= 0);
+                }
+                assert_int_equal(w.depth, 0);
+                assert_true(sd_bus_message_seal(theirs, 1, 0) >= 0);
+                receive(&p, &w, "a{sv}sa{sv}s", &ours);
+                assert_true(sd_bus_message_get_reply_cookie(ours, &cookie) >= 0 && cookie == 77);
+                assert_string_equal(sd_bus_message_get_destination(ours), ":1.5");
+                assert_false(sd_bus_message_get_expect_reply(ours));
+                char *a = dump(ours, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY), *b = dump(theirs, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY);
+                assert_string_equal(a, b);
+                free(a);
+                free(b);
+        }
+        sd_bus_close_unref(p.client);
+        sd_bus_close_unref(p.server);
+}
+
+/* Wherever the room ends, it is an error, and nothing is written behind it. */
+static void bytes_without_room(void **state _unused_) {
+        _Alignas(8) char bytes[4096];
+        Writer whole_size = { .data = bytes, .allocated = sizeof(bytes) };
+
+        assert_int_equal(codec_append_structure(&whole_size, &whole, &full), 0);
+        for (size_t n = 0; n < whole_size.size; n++) {
+                Writer w = { .data = bytes, .allocated = n };
+                memset(bytes, 'x', sizeof(bytes));
+                assert_int_equal(codec_append_structure(&w, &whole, &full), -ENOBUFS);
+                assert_true(w.size <= n);
+                for (size_t i = n; i < sizeof(bytes); i++)
+                        assert_int_equal(bytes[i], 'x');
         }
 }
 
@@ -218,6 +321,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(money, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(numbers_too_large, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(text_that_is_not_utf8, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(bytes_are_what_sd_bus_makes, set_up, tear_down),
+                cmocka_unit_test(bytes_without_room),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
