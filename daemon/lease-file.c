@@ -82,12 +82,16 @@ static int map(LeaseFile *f) {
 
 int lease_file_open(LeaseFile **ret, const char *folder, size_t size) {
         LeaseFile *f = calloc(1, sizeof(LeaseFile));
+        struct stat st;
 
         if (!f)
                 return -ENOMEM;
-        f->size = HEAD_SIZE + size;
         f->fd = open_own(folder);
-        int r = f->fd < 0 ? f->fd : map(f);
+        int r = f->fd < 0 ? f->fd : fstat(f->fd, &st) < 0 ? -errno : 0;
+        if (r == 0) {
+                f->size = MAX(HEAD_SIZE + size, (size_t) st.st_size);
+                r = map(f);
+        }
         if (r < 0) {
                 lease_file_close(f);
                 return r;
@@ -109,6 +113,15 @@ LeaseFile *lease_file_close(LeaseFile *f) {
 
 void *lease_file_memory(LeaseFile *f) {
         return f->data + HEAD_SIZE;
+}
+
+size_t lease_file_size(const LeaseFile *f) {
+        return f->size - HEAD_SIZE;
+}
+
+void lease_file_trim(LeaseFile *f, size_t size) {
+        if (HEAD_SIZE + size < f->size)
+                (void) !ftruncate(f->fd, (off_t) (HEAD_SIZE + size));
 }
 
 int lease_file_prepare(void *userdata, size_t offset, size_t size) {

@@ -96,6 +96,7 @@ static void map_leases(Manager *m) {
         if (r < 0)
                 return;
         m->limits.lease_memory = lease_file_memory(m->leases);
+        m->limits.lease_memory_size = lease_file_size(m->leases);
         m->limits.prepare_lease_memory = lease_file_prepare;
         m->limits.lease_memory_userdata = m->leases;
 }
@@ -110,6 +111,8 @@ static int make_router(Manager *m) {
         m->limits = m->config->daemon.router;
         map_leases(m);
         int r = router_new(&m->router, &m->limits, seed, now_ns, clock_ns(CLOCK_REALTIME));
+        if (r == 0 && m->leases)
+                lease_file_trim(m->leases, lease_memory_size(&m->limits));
         /* The file may have changed since something was registered: then the file counts. */
         if (r == 0)
                 r = manager_put_in_force(m, m->registrations, &m->config->settings, NULL, &fault);

@@ -103,8 +103,8 @@ static int recover_calls(Api *api, uint64_t now_ns, Recovered *found) {
 
 static void tell_recovered(const Recovered *found) {
         if (found->open + found->settled + found->dropped > 0)
-                log_info("Took over %u open decisions, and %u calls that had ended and were not yet in the ledger (%u of nodes that "
-                         "are gone); %u places of the table made no sense", found->open, found->settled, found->lost, found->dropped);
+                log_info("Took over %u open decisions, and %u calls that had ended and were not yet in the ledger (%u that "
+                         "nobody can report any more); %u places of the table made no sense", found->open, found->settled, found->lost, found->dropped);
 }
 
 static void restore_learned(Api *api, uint64_t now_ns) {

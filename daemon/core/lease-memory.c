@@ -24,12 +24,50 @@ static size_t names_offset(void) {
         return (sizeof(LeaseHeader) + 63) / 64 * 64;
 }
 
-static size_t table_offset(const RouterLimits *limits) {
-        return (names_offset() + (size_t) n_slots(limits) * sizeof(SlotName) + 63) / 64 * 64;
+static size_t table_offset(uint32_t slots) {
+        return (names_offset() + (size_t) slots * sizeof(SlotName) + 63) / 64 * 64;
 }
 
 size_t lease_memory_size(const RouterLimits *limits) {
-        return table_offset(limits) + (size_t) n_places(limits) * sizeof(Lease);
+        return table_offset(n_slots(limits)) + (size_t) n_places(limits) * sizeof(Lease);
+}
+
+static int prepare(Leases *l, const void *from, const void *to) {
+        const char *start = (const char *) l->header;
+
+        return l->prepare ? l->prepare(l->prepare_userdata, (size_t) ((const char *) from - start),
+                                       (size_t) ((const char *) to - (const char *) from))
+                          : 0;
+}
+
+/* Takes over the leases of a layout with more or fewer slots and places, in which the table begins elsewhere. What finds no room any
+ * more is gone; and all of it is, if we are killed meanwhile. */
+static bool move_table(Leases *l, const LeaseHeader *wanted, size_t size) {
+        LeaseHeader found = *l->header, moved = *wanted;
+        const Lease *old = (const Lease *) ((char *) l->header + table_offset(found.slots));
+        uint32_t touched = MIN(found.touched, found.places), kept = MIN(touched, wanted->places);
+
+        if (memcmp(&found, wanted, offsetof(LeaseHeader, places)) != 0 ||
+            table_offset(found.slots) + touched * sizeof(Lease) > size ||
+            prepare(l, old, old + touched) < 0 || prepare(l, l->table, l->table + kept) < 0)
+                return false;
+        moved.magic = l->header->magic = 0;
+        moved.touched = kept;
+        moved.named = MIN(found.named, found.slots);
+        lease_barrier();
+        memmove(l->table, old, kept * sizeof(Lease));
+        *l->header = moved;
+        lease_barrier();
+        l->header->magic = wanted->magic;
+        return true;
+}
+
+static void begin_anew(Leases *l, const LeaseHeader *wanted) {
+        l->header->magic = 0;
+        lease_barrier();
+        l->header->touched = l->header->named = 0;
+        lease_barrier();
+        *l->header = *wanted;
 }
 
 int lease_memory_init(Leases *l, const RouterLimits *limits) {
@@ -52,14 +90,10 @@ int lease_memory_init(Leases *l, const RouterLimits *limits) {
         l->own = !limits->lease_memory;
         l->header = (LeaseHeader *) memory;
         l->names = (SlotName *) (memory + names_offset());
-        l->table = (Lease *) (memory + table_offset(limits));
-        if (memcmp(l->header, &wanted, offsetof(LeaseHeader, touched)) != 0) {
-                l->header->magic = 0;
-                lease_barrier();
-                l->header->touched = l->header->named = 0;
-                lease_barrier();
-                *l->header = wanted;
-        }
+        l->table = (Lease *) (memory + table_offset(wanted.slots));
+        if (memcmp(l->header, &wanted, offsetof(LeaseHeader, touched)) != 0 &&
+            !move_table(l, &wanted, MAX(limits->lease_memory_size, lease_memory_size(limits))))
+                begin_anew(l, &wanted);
         l->header->touched = MIN(l->header->touched, wanted.places);
         l->header->named = MIN(l->header->named, wanted.slots);
         l->touched = l->header->touched;
@@ -67,14 +101,6 @@ int lease_memory_init(Leases *l, const RouterLimits *limits) {
         if (lease_memory_prepare(l, l->touched) < 0 || slot_names_prepare(l, l->header->named) < 0)
                 return -ENOMEM;
         return 0;
-}
-
-static int prepare(Leases *l, const void *from, const void *to) {
-        const char *start = (const char *) l->header;
-
-        return l->prepare ? l->prepare(l->prepare_userdata, (size_t) ((const char *) from - start),
-                                       (size_t) ((const char *) to - (const char *) from))
-                          : 0;
 }
 
 int lease_memory_prepare(Leases *l, uint32_t places) {
@@ -126,6 +152,9 @@ void slot_set_name(Leases *l, uint32_t slot, const char *node, const char *provi
 
         if (slot >= l->names_ready)
                 return;
+        /* Others lay here, perhaps. */
+        for (uint32_t i = l->header->named; i < slot; i++)
+                l->names[i].node[0] = 0;
         /* Its first letter comes last: until then there is no name. */
         name->node[0] = 0;
         lease_barrier();

@@ -173,7 +173,7 @@ static uint32_t take_place(Leases *l) {
         if (i == LEASE_NONE || (l->table[i].serial > l->committed &&
                                 (l->touched < l->ready || lease_memory_prepare(l, l->touched + 1) == 0))) {
                 i = l->touched++;
-                l->table[i].tag = 0;
+                l->table[i].tag = l->table[i].serial = 0;
                 lease_barrier();
                 l->header->touched = l->touched;
         } else

@@ -183,7 +183,7 @@ static void put_in_books(Router *r, const Lease *x) {
                 });
 }
 
-/* Its node is gone, so nobody can report it: what it promised counts as spent. */
+/* Its node is gone, or there may be fewer now, so nobody can report it: what it promised counts as spent. */
 static void lose(const Router *r, Lease *x) {
         x->end = (LeaseEnd) {
                 .cost = x->estimate, .usual_cost = x->estimate, .units = x->units, .utc_ns = r->utc_ns,
@@ -215,10 +215,10 @@ void router_recover_leases(Router *r, uint64_t now_ns, Recovered *ret) {
                 if (x->tag == 0) {
                         if (x->serial == 0)
                                 lease_reclose(l, x);
-                } else if (!is_open_lease(l, x) || l->n == l->max) {
+                } else if (!is_open_lease(l, x)) {
                         drop(l, x);
                         ret->dropped++;
-                } else if (!(n = node_of(r, x))) {
+                } else if (l->n == l->max || !(n = node_of(r, x))) {
                         lose(r, x);
                         ret->lost++;
                 } else {

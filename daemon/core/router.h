@@ -267,7 +267,7 @@ void router_restore_spend(Router *r, BudgetPeriod period, uint64_t start_utc_ns,
 
 typedef struct Recovered {
         uint32_t open;    /* leases that are open again */
-        uint32_t lost;    /* leases of nodes that are gone: what they promised counts as spent */
+        uint32_t lost;    /* leases of nodes that are gone, or more than there may be now: what they promised counts as spent */
         uint32_t dropped; /* places that made no sense */
         uint32_t settled; /* calls that had ended and were not committed, the lost ones included: they are put into the books */
 } Recovered;

@@ -89,9 +89,10 @@ typedef struct RouterLimits {
         uint32_t services;        /* default 10000 */
         uint32_t nodes;           /* default 20000, of all services together */
         uint32_t nodes_per_service; /* default 10000 */
-        /* Where the leases lie, aligned to 64, of lease_memory_size() bytes: memory that outlives the brain, which finds
-         * its leases there again. Not owned. NULL: its own. */
+        /* Where the leases lie, aligned to 64: memory that outlives the brain, which finds its leases there again, under other
+         * limits too. Not owned. NULL: its own. */
         void *lease_memory;
+        size_t lease_memory_size; /* bytes; at least lease_memory_size(), more if more was needed before */
         /* Makes sure that those bytes of it can be written, before they first are; negative: they cannot. NULL: all can. */
         int (*prepare_lease_memory)(void *userdata, size_t offset, size_t size);
         void *lease_memory_userdata;

@@ -363,6 +363,24 @@ def test_a_decision_of_before_is_reported_after(manager, client):
     assert reply["settledCost"] == decision["estimatedCost"]
 
 
+def test_a_decision_is_known_under_other_limits(manager, client):
+    """The table of open decisions grows and shrinks with the limits, and its file with it."""
+    file = os.path.join(manager.directory, "run", "leases")
+    manager.start()
+    sizes = [os.path.getsize(file)]
+    c = client(manager.path)
+    decisions = [route(c) for _ in range(3)]
+    for limits in ({"leases": 200000, "nodes": 50}, {"leases": 100000, "nodes": 9000}, {}):
+        manager.config = CONFIG | {"limits": limits}
+        manager.restart()
+        sizes.append(os.path.getsize(file))
+        decision = decisions.pop()
+        assert c.call("Report", decision=decision["id"], httpStatus=200)["settledCost"] == decision["estimatedCost"]
+    assert sizes[1] > sizes[2] > sizes[3] == sizes[0]
+    report = c.call("GetCostReport")["report"]
+    assert report["calls"] == 3
+
+
 def test_a_reply_that_waits_for_the_disk_comes_before_the_end(manager, client, stalling_disk):
     disk = stalling_disk(os.path.join(manager.directory, "state"))
     manager.start(**disk.env)

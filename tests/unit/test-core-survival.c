@@ -27,9 +27,21 @@ typedef struct Books {
         BookedCall calls[CALLS_MAX];
 } Books;
 
-static const RouterLimits limits = {
+static const RouterLimits limits_at_first = {
         .leases = 64, .leases_per_user = 60, .services = 10, .nodes = 20, .nodes_per_service = 20,
 };
+
+static RouterLimits limits; /* of the next start */
+
+/* What the tests need at most, as they let limits grow. */
+static size_t memory_size(void) {
+        return lease_memory_size(&(RouterLimits) { .leases = 128, .nodes = 60 });
+}
+
+static int begin_with_limits(void **state) {
+        limits = limits_at_first;
+        return 0;
+}
 
 static void *shared(size_t size) {
         void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -63,6 +75,7 @@ static Recovered start(Core *c, const Settings *settings, void *memory, Books *b
         Recovered found = {};
 
         l.lease_memory = memory;
+        l.lease_memory_size = memory_size();
         b->n = b->committed;
         if (router_new(&c->router, &l, seed, c->now, utc_ns) < 0)
                 abort();
@@ -95,7 +108,7 @@ static void two_services(Core *c) {
 }
 
 static void test_restart(void **state) {
-        void *memory = shared(lease_memory_size(&limits));
+        void *memory = shared(memory_size());
         Books *b = shared(sizeof(Books));
         Decision first, second;
         RouteRefusal refusal;
@@ -164,13 +177,13 @@ static void test_restart(void **state) {
         assert_int_equal(router_route(c.router, &q, c.now, &c.d, &refusal), 0);
         assert_int_equal(c.d.estimated_cost, 5000);
         core_done(&c);
-        munmap(memory, lease_memory_size(&limits));
+        munmap(memory, memory_size());
         munmap(b, sizeof(Books));
 }
 
 /* The table may be full of what was not committed: then the oldest makes room, and routing goes on. */
 static void test_disk_is_away(void **state) {
-        void *memory = shared(lease_memory_size(&limits));
+        void *memory = shared(memory_size());
         Books *b = shared(sizeof(Books));
         Recovered found;
         Core c;
@@ -186,12 +199,12 @@ static void test_disk_is_away(void **state) {
         core_call(&c, PM_OK);
         assert_int_equal(b->calls[b->n - 1].serial, 1001);
         core_done(&c);
-        munmap(memory, lease_memory_size(&limits));
+        munmap(memory, memory_size());
         munmap(b, sizeof(Books));
 }
 
 static void test_gone_node(void **state) {
-        void *memory = shared(lease_memory_size(&limits));
+        void *memory = shared(memory_size());
         Books *b = shared(sizeof(Books));
         Recovered found;
         Core c;
@@ -219,7 +232,51 @@ static void test_gone_node(void **state) {
         assert_int_equal(core_status(&c).reserved, CENT);
         assert_int_equal(core_node(&c, "s/new").spend_hour, 0);
         core_done(&c);
-        munmap(memory, lease_memory_size(&limits));
+        munmap(memory, memory_size());
+        munmap(b, sizeof(Books));
+}
+
+/* Open decisions are still known when limits have changed, as far as there is room. */
+static void test_other_limits(void **state) {
+        static const struct { uint32_t leases, nodes, known, lost; } next[] = {
+                { 100, 20, 30, 0 }, { 100, 60, 30, 0 }, { 64, 30, 30, 0 }, { 128, 60, 30, 0 }, { 128, 20, 30, 0 },
+                { 16, 20, 16, 14 }, { 64, 20, 16, 0 },
+        };
+        void *memory = shared(memory_size());
+        Books *b = shared(sizeof(Books));
+        char ids[30][DECISION_ID_MAX + 1];
+        Outcome o = core_outcome(PM_OK, MS);
+        Recovered found;
+        LeaseView view;
+        Core c;
+
+        two_services(&c);
+        start(&c, &c.settings, memory, b, 1);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                core_choose(&c);
+                memcpy(ids[i], c.d.id, sizeof(ids[i]));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(next); i++) {
+                router_free(c.router);
+                limits.leases = next[i].leases;
+                limits.nodes = next[i].nodes;
+                found = start(&c, &c.settings, memory, b, i + 2);
+                assert_int_equal(found.open, next[i].known);
+                assert_int_equal(found.lost, next[i].lost);
+                assert_int_equal(found.settled, next[i].lost);
+                assert_int_equal(found.dropped, 0);
+                b->committed = b->n;
+                router_set_committed(c.router, committed_serial(b));
+                assert_int_equal(core_status(&c).reserved, next[i].known * CENT);
+                for (size_t k = 0; k < ELEMENTSOF(ids); k++)
+                        assert_int_equal(router_lease(c.router, ids[k], UID, false, &view), k < next[i].known ? 0 : ROUTE_NO_SUCH_DECISION);
+                core_assert_money(&c);
+        }
+        for (size_t k = 0; k < 16; k++)
+                assert_int_equal(router_report(c.router, ids[k], UID, false, &o, c.now, &c.settlement), 0);
+        assert_int_equal(core_status(&c).spend_hour, 30 * CENT); /* what is lost counts as spent */
+        core_done(&c);
+        munmap(memory, memory_size());
         munmap(b, sizeof(Books));
 }
 
@@ -237,7 +294,7 @@ static void test_operations_that_moved(void **state) {
         without.operations = reordered + 1; /* geocode alone */
         other.name = "other";
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                void *memory = shared(lease_memory_size(&limits));
+                void *memory = shared(memory_size());
                 Books *b = shared(sizeof(Books));
                 RouteRequest q = core_request();
                 RouteRefusal refusal;
@@ -263,7 +320,7 @@ static void test_operations_that_moved(void **state) {
                 assert_int_equal(router_report(c.router, c.d.id, UID, false, &o, c.now, &c.settlement), 0);
                 assert_int_equal(c.settlement.settled, 3 * 29000);
                 core_done(&c);
-                munmap(memory, lease_memory_size(&limits));
+                munmap(memory, memory_size());
                 munmap(b, sizeof(Books));
         }
 }
@@ -272,7 +329,7 @@ static void test_operations_that_moved(void **state) {
 
 static void test_damage(void **state) {
         size_t size = lease_memory_size(&limits);
-        uint8_t *memory = shared(size), *good = shared(size);
+        uint8_t *memory = shared(memory_size()), *good = shared(size);
         Books *b = shared(sizeof(Books)), *kept = shared(sizeof(Books));
         unsigned understood = 0, dropped = 0;
         Random random;
@@ -326,7 +383,7 @@ static void test_damage(void **state) {
         assert_true(understood > 4000 * 10);
         assert_true(dropped > 4000 / 4);
         settings_done(&c.settings);
-        munmap(memory, size);
+        munmap(memory, memory_size());
         munmap(good, size);
         munmap(b, sizeof(Books));
         munmap(kept, sizeof(Books));
@@ -431,6 +488,10 @@ static void crash(History *h) {
         if (random_below(&h->random, 4) == 0)
                 rename_a_node(h);
         c->now += random_below(&h->random, 10 * SEC);
+        if (random_below(&h->random, 4) == 0) {
+                limits.leases = MIN(limits.leases + (uint32_t) random_below(&h->random, 20), 128U);
+                limits.nodes = MIN(limits.nodes + (uint32_t) random_below(&h->random, 10), 60U);
+        }
         found = start(c, &c->settings, h->memory, h->books, random_u64(&h->random));
         assert_int_equal(found.dropped, 0);
         assert_int_equal(found.open + found.lost, h->n_open);
@@ -471,10 +532,11 @@ static void test_history(void **state) {
         unsigned full = 0;
 
         assert_non_null(h);
-        h->memory = shared(lease_memory_size(&limits));
+        h->memory = shared(memory_size());
         h->books = shared(sizeof(Books));
         for (uint64_t seed = 0; seed < 60; seed++) {
-                memset(h->memory, 0, lease_memory_size(&limits));
+                limits = limits_at_first;
+                memset(h->memory, 0, memory_size());
                 h->books->n = h->books->committed = h->n_open = h->ended = 0;
                 h->spent = 0;
                 random_seed(&h->random, seed);
@@ -509,7 +571,7 @@ static void test_history(void **state) {
         }
         assert_true(h->crashes > 500);
         assert_true(full > 100);
-        munmap(h->memory, lease_memory_size(&limits));
+        munmap(h->memory, memory_size());
         munmap(h->books, sizeof(Books));
         free(h);
 }
@@ -552,7 +614,7 @@ static void live(Core *c, void *memory, Books *b, Witness *w, uint64_t seed) {
 }
 
 static void test_killed(void **state) {
-        void *memory = shared(lease_memory_size(&limits));
+        void *memory = shared(memory_size());
         Witness *w = shared(sizeof(Witness));
         Books *b = shared(sizeof(Books));
         unsigned in_between = 0, missing = 0;
@@ -612,16 +674,21 @@ static void test_killed(void **state) {
         assert_true(in_between > 5);
         assert_true(missing > 0);
         settings_done(&c.settings);
-        munmap(memory, lease_memory_size(&limits));
+        munmap(memory, memory_size());
         munmap(w, sizeof(Witness));
         munmap(b, sizeof(Books));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_restart),  cmocka_unit_test(test_disk_is_away), cmocka_unit_test(test_gone_node),
-                cmocka_unit_test(test_operations_that_moved),
-                cmocka_unit_test(test_damage),   cmocka_unit_test(test_history),      cmocka_unit_test(test_killed),
+                cmocka_unit_test_setup(test_restart, begin_with_limits),
+                cmocka_unit_test_setup(test_disk_is_away, begin_with_limits),
+                cmocka_unit_test_setup(test_gone_node, begin_with_limits),
+                cmocka_unit_test_setup(test_other_limits, begin_with_limits),
+                cmocka_unit_test_setup(test_operations_that_moved, begin_with_limits),
+                cmocka_unit_test_setup(test_damage, begin_with_limits),
+                cmocka_unit_test_setup(test_history, begin_with_limits),
+                cmocka_unit_test_setup(test_killed, begin_with_limits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
