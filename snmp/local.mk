@@ -2,6 +2,8 @@
 noinst_LTLIBRARIES += snmp/libsnmp-agent.la
 snmp_libsnmp_agent_la_SOURCES = \
 	snmp/agent.c snmp/agent.h \
+	snmp/agentx.c snmp/agentx.h \
+	snmp/answer.c snmp/answer.h \
 	snmp/event.c snmp/event.h \
 	snmp/feed.c snmp/feed.h \
 	snmp/index.c snmp/index.h \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzz targets (libFuzzer), each with a corpus to begin with. Built only by configure --enable-fuzzers CC=clang.
-FUZZERS = tests/fuzz/fuzz-audit tests/fuzz/fuzz-client tests/fuzz/fuzz-config tests/fuzz/fuzz-core tests/fuzz/fuzz-dbus \
-	tests/fuzz/fuzz-probe tests/fuzz/fuzz-trace tests/fuzz/fuzz-varlink
+FUZZERS = tests/fuzz/fuzz-agentx tests/fuzz/fuzz-audit tests/fuzz/fuzz-client tests/fuzz/fuzz-config tests/fuzz/fuzz-core \
+	tests/fuzz/fuzz-dbus tests/fuzz/fuzz-probe tests/fuzz/fuzz-trace tests/fuzz/fuzz-varlink
 EXTRA_DIST += $(FUZZERS:=.c) tests/fuzz/fuzz-classify.c tests/fuzz/corpus
 
 if ENABLE_FUZZERS
@@ -45,6 +45,11 @@ tests_fuzz_fuzz_classify_stripe_SOURCES = tests/fuzz/fuzz-classify.c
 tests_fuzz_fuzz_classify_stripe_CPPFLAGS = $(FUZZ_CLASSIFY_CPPFLAGS)
 tests_fuzz_fuzz_classify_stripe_LDADD = daemon/libpointsmand.la
 tests_fuzz_fuzz_classify_stripe_LDFLAGS = $(FUZZ_LINK)
+
+tests_fuzz_fuzz_agentx_SOURCES = tests/fuzz/fuzz-agentx.c
+tests_fuzz_fuzz_agentx_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS)
+tests_fuzz_fuzz_agentx_LDADD = snmp/libsnmp-agent.la
+tests_fuzz_fuzz_agentx_LDFLAGS = $(FUZZ_LINK)
 
 tests_fuzz_fuzz_audit_SOURCES = tests/fuzz/fuzz-audit.c
 tests_fuzz_fuzz_audit_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
