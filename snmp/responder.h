@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers snmpd's GET and GETNEXT where they arrive. net-snmp would hand each of them through a pipe to an agent of its
- * own and the answer back through another: three turns of the loop for each variable of a walk.
+ * Answers snmpd's GET and GETNEXT where their bytes arrive, in front of net-snmp, and stays for the next one: a walk is
+ * such an exchange for each variable, and one costs a recv() and a send(). net-snmp reads what is left of the stream.
  */
 #pragma once
 
@@ -10,6 +10,5 @@
 
 #include "snmp/tables.h"
 
-/* Answers this session's requests from tables, once it is open; all but those remains net-snmp's. tables must outlive
- * it. */
+/* Answers this session's requests from tables, once it is open, until it is closed. tables must outlive it. */
 void responder_attach(netsnmp_session *session, Tables *tables);

@@ -21,8 +21,8 @@ struct Tables {
 
 /* ---- keeping up with the daemon ---- */
 
-void tables_refresh(Tables *t) {
-        int k = feed_refresh(t->feed, FEED_SNAPSHOT, feed_clock_ns());
+static void refresh(Tables *t, uint64_t now_ns) {
+        int k = feed_refresh(t->feed, FEED_SNAPSHOT, now_ns);
 
         if (k == 0)
                 return;
@@ -35,13 +35,17 @@ void tables_refresh(Tables *t) {
         t->asked = true;
 }
 
-static void view_system(Tables *t, const Snapshot *s) {
-        t->system = s ? s->system : (SystemRow) {};
-        t->system.data_state = !s ? DATA_NONE : feed_is_fresh(t->feed) ? DATA_FRESH : DATA_STALE;
-        t->system.data_age = s ? feed_age_ns(t->feed, feed_clock_ns()) / NSEC_PER_MSEC : UINT64_MAX;
+void tables_refresh(Tables *t) {
+        refresh(t, feed_clock_ns());
 }
 
-static const View *view_now(Tables *t) {
+static void view_system(Tables *t, const Snapshot *s, uint64_t now_ns) {
+        t->system = s ? s->system : (SystemRow) {};
+        t->system.data_state = !s ? DATA_NONE : feed_is_fresh(t->feed) ? DATA_FRESH : DATA_STALE;
+        t->system.data_age = s ? feed_age_ns(t->feed, now_ns) / NSEC_PER_MSEC : UINT64_MAX;
+}
+
+static const View *view_now(Tables *t, uint64_t now_ns) {
         static const FeedId feed_of_table[_TABLE_MAX] = { [TABLE_PROVIDERS] = FEED_PROVIDERS };
 
         for (TableId id = 0; id < _TABLE_MAX; id++) {
@@ -50,17 +54,17 @@ static const View *view_now(Tables *t) {
         }
         t->view.rows[TABLE_SYSTEM] = &t->system_rows;
         t->view.rows[TABLE_CONTROL] = &t->control_rows;
-        view_system(t, feed_snapshot(t->feed, FEED_SNAPSHOT));
+        view_system(t, feed_snapshot(t->feed, FEED_SNAPSHOT), now_ns);
         t->view.known = t->system.data_state != DATA_NONE;
         return &t->view;
 }
 
-const View *tables_view(Tables *t) {
-        tables_refresh(t);
+const View *tables_view(Tables *t, uint64_t now_ns) {
+        refresh(t, now_ns);
         /* Who waits for a daemon that hangs waits once. */
         if (feed_is_fresh(t->feed))
-                (void) feed_refresh(t->feed, FEED_PROVIDERS, feed_clock_ns());
-        return view_now(t);
+                (void) feed_refresh(t->feed, FEED_PROVIDERS, now_ns);
+        return view_now(t, now_ns);
 }
 
 ControlRow *tables_control(Tables *t) {
@@ -72,7 +76,8 @@ ControlRow *tables_control(Tables *t) {
 static int set(Tables *t, int phase, netsnmp_request_info *request) {
         const netsnmp_variable_list *v = request->requestvb;
         /* In later phases the row may have gone; what is needed of it was kept in the first. */
-        const View *view = phase == MODE_SET_RESERVE1 ? tables_view(t) : view_now(t);
+        uint64_t now_ns = feed_clock_ns();
+        const View *view = phase == MODE_SET_RESERVE1 ? tables_view(t, now_ns) : view_now(t, now_ns);
         Variable x = {};
 
         (void) view_get(view, v->name_length, v->name, &x);
@@ -83,40 +88,11 @@ static int set(Tables *t, int phase, netsnmp_request_info *request) {
         return node_state_set(t->feed, phase, request, x.row);
 }
 
-/* ---- net-snmp's own path, which requests take that arrive while it waits for snmpd; for others see responder.c ---- */
-
-static void answer(netsnmp_agent_request_info *info, netsnmp_request_info *request, const View *view) {
-        netsnmp_variable_list *vb = request->requestvb;
-        oid name[MIB_OID_MAX];
-        Variable x = {};
-        Value v;
-
-        if (info->mode == MODE_GET) {
-                Lookup found = view_get(view, vb->name_length, vb->name, &x);
-                if (found != LOOKUP_FOUND) {
-                        int error = found == LOOKUP_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE;
-                        netsnmp_set_request_error(info, request, error);
-                        return;
-                }
-        } else if (!view_next(view, vb->name_length, vb->name, request->inclusive, &x))
-                return; /* net-snmp looks further */
-        snmp_set_var_objid(vb, name, variable_oid(&x, name));
-        column_value(x.column, x.row, &v);
-        snmp_set_var_typed_value(vb, v.type, v.data, v.size);
-}
-
-static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+/* Only for SET: responder.c answers all other requests before net-snmp sees them. */
+static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration _unused_,
                   netsnmp_agent_request_info *info, netsnmp_request_info *requests) {
-        Tables *t = handler->myvoid;
-        const View *view = MODE_IS_GET(info->mode) ? tables_view(t) : NULL;
-
-        (void) registration;
         for (netsnmp_request_info *r = requests; r; r = r->next) {
-                if (view) {
-                        answer(info, r, view);
-                        continue;
-                }
-                int error = set(t, info->mode, r);
+                int error = set(handler->myvoid, info->mode, r);
                 if (error != SNMP_ERR_NOERROR)
                         netsnmp_set_request_error(info, r, error);
         }
@@ -141,7 +117,7 @@ int tables_new(Tables **ret, Feed *feed) {
 
         size_t n = mib_oid(where, 1, (oid[]) { MIB_OBJECTS });
         netsnmp_handler_registration *registration =
-                netsnmp_create_handler_registration("pointsmanObjects", handle, where, n, HANDLER_CAN_RWRITE);
+                netsnmp_create_handler_registration("pointsmanObjects", handle, where, n, HANDLER_CAN_SET);
         if (registration)
                 registration->handler->myvoid = t;
         if (!registration || netsnmp_register_handler(registration) != MIB_REGISTERED_OK) {

@@ -15,6 +15,6 @@ Tables *tables_free(Tables *t);
 
 /* Asks the daemon if it is time to. */
 void tables_refresh(Tables *t);
-/* For a request that has just come: asks the daemon if it is time to. Valid until the next call. */
-const View *tables_view(Tables *t);
+/* For a request that has come now, by feed_clock_ns(): asks the daemon if it is time to. Valid until the next call. */
+const View *tables_view(Tables *t, uint64_t now_ns);
 ControlRow *tables_control(Tables *t);
