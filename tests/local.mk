@@ -76,9 +76,9 @@ EXTRA_DIST += \
 EXTRA_DIST += tests/integration/test_ctl.py tests/integration/test_ctl_daemon.py tests/integration/test_dbus.py tests/integration/test_polkit.py \
 	tests/integration/test_examples.py
 include tests/fuzz/local.mk
-EXTRA_DIST += tests/harness/agentx.py tests/harness/fake_pointsmand.py tests/harness/fast.c tests/harness/lsan.supp tests/harness/snmp.py \
+EXTRA_DIST += tests/harness/agentx.py tests/harness/fake_pointsmand.py tests/harness/fast.c tests/harness/lsan.supp tests/harness/patient.c tests/harness/snmp.py \
 	tests/harness/traps.py tests/integration/test_snmp.py tests/integration/test_snmp_life.py \
-	tests/integration/test_snmp_stations.py
+	tests/integration/test_snmp_stations.py tests/integration/test_snmp_stream.py
 EXTRA_DIST += tests/integration/test_management.py tests/integration/test_plugin.py tests/integration/test_secrets.py tests/integration/test_socket.py
 EXTRA_DIST += tests/integration/test_every_method.py tests/integration/test_registrations.py tests/integration/test_reload.py tests/integration/test_restart.py
 EXTRA_DIST += tests/system/callers.py tests/system/conftest.py tests/system/load.py tests/system/machine.py tests/system/test_packages.py tests/system/test_system.py

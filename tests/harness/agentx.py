@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An AgentX master (RFC 2741) that does what a test wants: as much of the protocol as subagents need to see."""
 
+import collections
+import fcntl
 import itertools
 import os
 import socket
 import struct
+import termios
 import threading
+
+from . import process
 
 OPEN, CLOSE, REGISTER, GET, GETNEXT, GETBULK, TESTSET, COMMITSET, UNDOSET, CLEANUPSET, NOTIFY, PING = 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13
 RESPONSE = 18
-NOT_OPEN = 257
-NETWORK_BYTE_ORDER = 0x10
+GENERAL_ERROR, NOT_OPEN, UNSUPPORTED_CONTEXT, PARSE_ERROR = 5, 257, 262, 266
+NON_DEFAULT_CONTEXT, NETWORK_BYTE_ORDER = 0x08, 0x10
 NO_SUCH_OBJECT, NO_SUCH_INSTANCE, END_OF_MIB_VIEW = 128, 129, 130
 
 
@@ -68,14 +73,22 @@ class Session:
             data += more
         return data
 
-    def send(self, type_, payload=b"", transaction=1, packet=None, flags=0):
+    def frame(self, type_, payload=b"", transaction=1, packet=None, flags=0):
+        """(packet id, bytes) of a message."""
         packet = next(self.packet_ids) if packet is None else packet
-        header = struct.pack(self.order + "BBBx4I", 1, type_, self.flags | flags, self.number, transaction, packet, len(payload))
+        return packet, struct.pack(self.order + "BBBx4I", 1, type_, self.flags | flags, self.number, transaction, packet, len(payload)) + payload
+
+    def send(self, type_, payload=b"", transaction=1, packet=None, flags=0):
+        packet, message = self.frame(type_, payload, transaction, packet, flags)
         try:
-            self.connection.sendall(header + payload)
+            self.connection.sendall(message)
         except OSError:
             pass  # gone
         return packet
+
+    def unread(self):
+        """Bytes that the subagent has not taken yet."""
+        return struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0]
 
     def respond(self, transaction, packet, error=0):
         self.send(RESPONSE, struct.pack(self.order + "IHH", 0, error, 0), transaction, packet)
@@ -106,15 +119,18 @@ class Session:
 
 
 class Master:
-    """registered(session): called when a subagent has registered, in a thread of its own. forget: pings are told that there is
-    no such session."""
+    """path: None for a TCP port of the loopback. registered(session): called when a subagent has registered, in the thread that
+    reads what it sends. answered(session): likewise, after each response. forget: pings are told that there is no such session."""
 
     def __init__(self, path, registered=None):
-        self.agentx, self.registered = path, registered
-        self.sessions, self.opened, self.forget = [], 0, False
+        self.registered = registered
+        self.sessions, self.opened, self.forget, self.answered = [], 0, False, None
         self.responses = {}  # by packet id
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
+        self.received = collections.Counter()  # by type
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener.bind(path or ("127.0.0.1", 0))
+        self.agentx = path or f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
         self.listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -129,12 +145,15 @@ class Master:
     def _serve(self, session):
         while message := session.receive():
             type_, number, transaction, packet, payload = message
+            self.received[type_] += 1
             if type_ == OPEN:
                 self.opened += 1
                 session.number = self.opened
                 session.respond(transaction, packet)
             elif type_ == RESPONSE:
                 self.responses[packet] = session.variables(payload)
+                if self.answered:
+                    self.answered(session)
             elif type_ == PING and self.forget:
                 session.respond(transaction, packet, NOT_OPEN)
             else:
@@ -150,4 +169,16 @@ class Master:
         self.listener.close()
         for s in self.sessions:
             s.close()
-        os.unlink(self.agentx)
+        if self.path:
+            os.unlink(self.path)
+
+
+def ask(m, type_, *ranges, head=b""):
+    """The variables of the answer to a GET, GETNEXT or GETBULK, from a master's last session."""
+    session = m.sessions[-1]
+    packet = session.send(type_, head + session.ranges(*ranges))
+    process.wait_for(lambda: packet in m.responses, "the subagent has answered")
+    error, variables = m.responses.pop(packet)
+    if error != 0:
+        raise process.Failed(f"the subagent has answered with error {error}")
+    return variables

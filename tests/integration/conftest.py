@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness import parts, process, snmp  # noqa: E402  (found through the path above)
+from harness import agentx, parts, process, snmp  # noqa: E402  (found through the path above)
 from harness.fake_pointsmand import FakePointsmand  # noqa: E402
 
 
@@ -164,6 +164,20 @@ def subagent(build_dir, run_dir, started):
         return started(parts.Subagent(build_dir, run_dir, getattr(where, "path", where), snmpd.agentx, *options, **details)).wait_ready()
 
     return start
+
+
+@pytest.fixture
+def master(run_dir):
+    """master(…) → an AgentX master of our own, an agentx.Master, on a Unix socket unless path=None."""
+    masters = []
+
+    def start(**options):
+        masters.append(agentx.Master(**{"path": run_dir + "/snmpd.agentx"} | options))
+        return masters[-1]
+
+    yield start
+    for m in masters:
+        m.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from harness import agentx, parts, process
-from harness.agentx import Master
+from harness.agentx import ask
 from harness.snmp import ROOT, node, registered, rows, service, snapshot
 
 
@@ -117,29 +117,6 @@ def test_the_watchdog_is_fed(build_dir, run_dir, fake, snmpd, started, monkeypat
 
 # ---- a master of our own ----
 
-@pytest.fixture
-def master(run_dir):
-    masters = []
-
-    def start(**options):
-        masters.append(Master(run_dir + "/snmpd.agentx", **options))
-        return masters[-1]
-
-    yield start
-    for m in masters:
-        m.close()
-
-
-def ask(m, type_, *ranges, head=b"", wait_for=process.wait_for):
-    """The variables of the answer to a GET, GETNEXT or GETBULK."""
-    session = m.sessions[-1]
-    packet = session.send(type_, head + session.ranges(*ranges))
-    wait_for(lambda: packet in m.responses, "the subagent has answered")
-    error, variables = m.responses.pop(packet)
-    assert error == 0
-    return variables
-
-
 def test_a_snmpd_that_forgets_us(master, fake, subagent, wait_for):
     m = master()
     p = subagent(fake, m)
@@ -199,7 +176,7 @@ def test_rows_may_go_between_the_phases_of_a_set(master, fake, subagent, wait_fo
 
 
 def test_a_request_while_it_waits_for_snmpd_itself(master, fake, subagent, wait_for):
-    """Such a request comes in on another of net-snmp's paths."""
+    """It is answered at once, and what was waited for comes behind it."""
     m = master()
     waiting = []
     respond = agentx.Session.respond
