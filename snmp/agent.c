@@ -79,8 +79,11 @@ static int on_connection(int major, int minor, void *session, void *userdata) {
 
         (void) major;
         connection_changed(a, connected);
-        if (connected)
+        if (connected) {
                 responder_attach(session, a->tables);
+                /* What is about to be registered was not, if snmpd went away while it last was; net-snmp may think so. */
+                register_mib_detach();
+        }
         return 0;
 }
 

@@ -129,6 +129,27 @@ def test_a_snmpd_that_forgets_us(master, fake, subagent, wait_for):
     assert p.log().count("Connected to snmpd") == 2 and p.log().count("Lost snmpd") == 1, p.log()
 
 
+def test_a_snmpd_that_goes_while_it_registers_us(master, fake, subagent, wait_for):
+    m = master()
+    receive = agentx.Session.receive
+
+    def hang_up(session):
+        message = receive(session)
+        if message and message[0] == agentx.REGISTER and m.opened == 1:
+            session.close()
+            return None
+        return message
+
+    session_class = pytest.MonkeyPatch()
+    session_class.setattr(agentx.Session, "receive", hang_up)
+    try:
+        subagent(fake, m)
+        wait_for(lambda: m.sessions, "it has come back, and registered", 10)
+    finally:
+        session_class.undo()
+    assert ask(m, agentx.GET, (f"{ROOT}.1.1.1.0", "", False)) == [(f"{ROOT}.1.1.1.0", 4, b"0.1.0")]
+
+
 def test_search_ranges(master, fake, subagent, wait_for):
     m = master()
     subagent(fake, m)
