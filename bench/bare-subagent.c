@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXCHANGES 200000u
+#define EXCHANGES 50000u
 #define MESSAGE 84 /* bytes of an AgentX GETNEXT, and of its answer, for a variable of a table */
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 7669 };
