@@ -26,11 +26,23 @@ tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
 
+check_LTLIBRARIES += tests/unit/libconfiguration.la
+tests_unit_libconfiguration_la_SOURCES = tests/unit/configuration.c tests/unit/configuration.h tests/unit/test.h
+tests_unit_libconfiguration_la_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_libconfiguration_la_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_libconfiguration_la_LIBADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-config
-tests_unit_test_config_SOURCES = tests/unit/test-config.c tests/unit/test.h
+tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_config_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_config_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_config_LDADD = tests/unit/libconfiguration.la
+
+UNIT_TESTS += tests/unit/test-config-mistakes
+tests_unit_test_config_mistakes_SOURCES = tests/unit/test-config-mistakes.c
+tests_unit_test_config_mistakes_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_config_mistakes_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_config_mistakes_LDADD = tests/unit/libconfiguration.la
 
 UNIT_TESTS += tests/unit/test-prober
 tests_unit_test_prober_SOURCES = tests/unit/test-prober.c tests/unit/test.h
