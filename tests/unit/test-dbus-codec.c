@@ -296,6 +296,53 @@ static void bytes_are_what_sd_bus_makes(void **state) {
         sd_bus_close_unref(p.server);
 }
 
+/* Replies go straight into the socket until it is full, and then not in part. */
+static void replies_whole_or_not_at_all(void **state _unused_) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *received = NULL, *ordinary = NULL;
+        BusMethod method = { .out = { .arguments = { { "id", &part.fields[0], 0 } }, .n = 1, .signature = "s" } };
+        char text[3000];
+        Part out = { .id = text };
+        Bus b = {};
+        unsigned sent = 0;
+        uint64_t cookie;
+        Pair p;
+
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = 0;
+        connect_pair(&p);
+        assert_true(sd_bus_message_new_method_call(p.server, &call, NULL, "/a", "a.b", "C") >= 0);
+        assert_true(sd_bus_message_set_sender(call, ":1.5") >= 0);
+        assert_true(sd_bus_send(p.server, call, &cookie) >= 0); /* a reply is expected */
+        do
+                assert_true(sd_bus_process(p.client, &received) > 0);
+        while (!received);
+
+        b.bus = p.client;
+        assert_false(direct_reply(&b, received, &method, &out)); /* there is no short way yet */
+        assert_int_equal(direct_new(&b.direct, p.client), 0);
+        while (direct_reply(&b, received, &method, &out))
+                sent++;
+        assert_true(sent > 10);
+        assert_true(sd_bus_message_new_method_return(received, &ordinary) >= 0);
+        assert_true(sd_bus_message_append(ordinary, "s", "the last") >= 0);
+        assert_true(sd_bus_send(p.client, ordinary, NULL) >= 0);
+        assert_false(direct_reply(&b, received, &method, &out)); /* it would overtake the other */
+        for (unsigned n = 0; n <= sent;) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+                const char *got;
+                assert_true(sd_bus_process(p.client, NULL) >= 0);
+                assert_true(sd_bus_process(p.server, &m) >= 0);
+                if (!m)
+                        continue;
+                assert_true(sd_bus_message_read(m, "s", &got) > 0);
+                assert_string_equal(got, n++ < sent ? text : "the last");
+        }
+        assert_true(direct_reply(&b, received, &method, &out));
+        direct_free(b.direct);
+        sd_bus_close_unref(p.client);
+        sd_bus_close_unref(p.server);
+}
+
 /* Wherever the room ends, it is an error, and nothing is written behind it. */
 static void bytes_without_room(void **state _unused_) {
         _Alignas(8) char bytes[4096];
@@ -323,6 +370,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(text_that_is_not_utf8, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(bytes_are_what_sd_bus_makes, set_up, tear_down),
                 cmocka_unit_test(bytes_without_room),
+                cmocka_unit_test(replies_whole_or_not_at_all),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
