@@ -11,3 +11,9 @@ basic_libbasic_la_SOURCES = \
 	basic/scrub.c basic/scrub.h \
 	basic/units.h
 basic_libbasic_la_LIBADD = -lm
+
+# Of the programs that are services; plugins and the client library have nothing to do with it.
+noinst_LTLIBRARIES += basic/libservice.la
+basic_libservice_la_SOURCES = basic/service.c basic/service.h
+basic_libservice_la_CFLAGS = $(PM_CFLAGS) $(SYSTEMD_CFLAGS)
+basic_libservice_la_LIBADD = $(SYSTEMD_LIBS)

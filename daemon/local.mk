@@ -144,7 +144,7 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/varlink/service.c
 daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS) $(SQLITE_CFLAGS)
 daemon_libpointsmand_la_LIBADD = \
-	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la \
+	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la basic/libservice.la \
 	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(GCRYPT_LIBS) $(SQLITE_LIBS) -ldl
 
 sbin_PROGRAMS += daemon/pointsmand

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is in force: the file and the registrations over it, read and read again. */
-#include <systemd/sd-daemon.h>
-
 #include "basic/log.h"
+#include "basic/service.h"
 #include "daemon/manager-private.h"
 
 const struct pm_provider *manager_find_provider(void *userdata, const char *name) {
@@ -223,8 +222,8 @@ int manager_on_hangup(sd_event_source *source _unused_, const struct signalfd_si
         Manager *m = userdata;
         uint64_t now_us = clock_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC;
 
-        sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) now_us);
+        (void) service_notifyf("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) now_us);
         api_reload_by_signal(m->api, si->ssi_uid, (pid_t) si->ssi_pid, clock_ns(CLOCK_BOOTTIME));
-        sd_notify(false, "READY=1");
+        service_ready();
         return 0;
 }

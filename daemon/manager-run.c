@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "basic/log.h"
+#include "basic/service.h"
 #include "daemon/manager-private.h"
 
 /* However quiet it is, the brain looks at the clock that often: budgets turn with the hour. */
@@ -19,10 +20,8 @@ static void send_status(Manager *m, uint64_t now_ns) {
 
         const char *health = api_summary(m->api, now_ns, sentence, sizeof(sentence));
         snprintf(status, sizeof(status), "%s: %s", health, sentence);
-        if (!streq(status, m->status)) {
+        if (!streq(status, m->status) && service_notifyf("STATUS=%s", status) == 0)
                 memcpy(m->status, status, sizeof(status));
-                sd_notifyf(false, "STATUS=%s", status);
-        }
 }
 
 /* Moves the timer forward, if there is reason to: else it costs no system call. */
@@ -118,7 +117,7 @@ int manager_on_terminate(sd_event_source *source _unused_, const struct signalfd
         if (m->stopping)
                 return sd_event_exit(m->event, 0);
         m->stopping = true;
-        sd_notify(false, "STOPPING=1\nSTATUS=stopping");
+        (void) service_notify("STOPPING=1\nSTATUS=stopping");
         varlink_server_pause(m->varlink);
         bus_leave(m->bus);
         int r = sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, STOP_PATIENCE_NS / NSEC_PER_USEC, 0, on_stop_timeout, NULL);
@@ -203,7 +202,7 @@ static int run(Manager *m) {
 
 int manager_run(Manager *m) {
         log_info("Ready: %zu services, %zu plugins", router_n_services(m->router), providers_n(m->providers));
-        sd_notify(false, "READY=1");
+        service_ready();
         int r = run(m);
         hand_over(m);
         api_finish(m->api, clock_ns(CLOCK_BOOTTIME));

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "basic/log.h"
+#include "basic/service.h"
 #include "daemon/api/registration.h"
 #include "daemon/core/lease-memory.h"
 #include "daemon/manager-private.h"
@@ -146,7 +147,7 @@ static int make_event_loop(Manager *m) {
         if (r >= 0)
                 r = sd_event_source_set_prepare(m->tick, manager_before_wait);
         if (r >= 0)
-                r = sd_event_set_watchdog(m->event, true);
+                r = service_attach(m->event);
         return r < 0 ? log_error_errno(r, "Cannot set up the event loop") : 0;
 }
 

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
-#include <systemd/sd-daemon.h>
 
 #include "basic/log.h"
+#include "basic/service.h"
 #include "basic/units.h"
 #include "pointsman/pointsman.h"
 
@@ -73,7 +73,7 @@ static void now_following(Link *l) {
         *l->why = 0;
         sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
         log_info("Following the probes of pointsmand at %s", socket_name(l));
-        sd_notify(false, "STATUS=Following probes");
+        (void) service_notify("STATUS=Following probes");
 }
 
 /* error: a negative errno; p: the connection on which it happened, or NULL. */
@@ -91,7 +91,7 @@ static void lost(Link *l, pointsman *p, int error) {
         if (!streq(why, l->why)) {
                 strcpy(l->why, why);
                 log_warning("No probes from pointsmand at %s: %s; trying again", socket_name(l), why);
-                sd_notifyf(false, "STATUS=No pointsmand at %s: %s", socket_name(l), why);
+                (void) service_notifyf("STATUS=No pointsmand at %s: %s", socket_name(l), why);
         }
 
         hang_up(l);

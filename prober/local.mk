@@ -13,7 +13,7 @@ prober_libprober_la_SOURCES = \
 	prober/template.c prober/template.h \
 	prober/transfer.c prober/transfer.h
 prober_libprober_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
-prober_libprober_la_LIBADD = lib/libpointsman-client.la basic/libbasic.la $(CURL_LIBS) $(SYSTEMD_LIBS)
+prober_libprober_la_LIBADD = lib/libpointsman-client.la basic/libbasic.la basic/libservice.la $(CURL_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += prober/pointsman-prober
 prober_pointsman_prober_SOURCES = prober/main.c

@@ -5,12 +5,12 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "basic/clock.h"
 #include "basic/log.h"
 #include "basic/privileges.h"
+#include "basic/service.h"
 #include "prober/prober.h"
 
 #define USER_AGENT "pointsman-prober/" PACKAGE_VERSION
@@ -102,9 +102,9 @@ static int parse_arguments(int argc, char **argv, ProberSettings *s) {
 static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *si _unused_, void *userdata) {
         Prober **prober = userdata;
 
-        sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) (clock_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
+        (void) service_notifyf("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) (clock_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
         (void) prober_reload(*prober);
-        sd_notify(false, "READY=1");
+        service_ready();
         return 0;
 }
 
@@ -129,16 +129,16 @@ static int run(const ProberSettings *settings) {
         if (k >= 0)
                 k = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, &prober);
         if (k >= 0)
-                k = sd_event_set_watchdog(event, true);
+                k = service_attach(event);
         if (k < 0)
                 return log_error_errno(k, "Cannot set up the event loop");
         k = prober_new(event, settings, &prober);
         if (k < 0)
                 return k;
 
-        sd_notify(false, "READY=1");
+        service_ready();
         k = sd_event_loop(event);
-        sd_notify(false, "STOPPING=1");
+        (void) service_notify("STOPPING=1");
         return k < 0 ? log_error_errno(k, "The event loop failed") : 0;
 }
 

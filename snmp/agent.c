@@ -15,6 +15,7 @@
 
 #include "basic/log.h"
 #include "basic/macro.h"
+#include "basic/service.h"
 #include "basic/units.h"
 #include "snmp/notifier.h"
 #include "snmp/responder.h"
@@ -70,7 +71,7 @@ static void connection_changed(Agent *a, bool connected) {
         a->connected = connected;
         a->told = true;
         a->last_complaint[0] = 0;
-        sd_notifyf(false, "STATUS=%s snmpd at %s", connected ? "Connected to" : "Waiting for", a->agentx);
+        (void) service_notifyf("STATUS=%s snmpd at %s", connected ? "Connected to" : "Waiting for", a->agentx);
 }
 
 static int on_connection(int major, int minor, void *session, void *userdata) {
@@ -239,13 +240,13 @@ int agent_run(Agent *a) {
                 due_ns = 0;
         while (k == 0) {
                 if (feed_clock_ns() >= due_ns) {
-                        sd_notify(false, "WATCHDOG=1");
+                        (void) service_notify("WATCHDOG=1");
                         due_ns = feed_clock_ns() + watchdog_us / 3 * NSEC_PER_USEC;
                 }
                 k = turn(a, MIN(due_ns, feed_clock_ns() + NSEC_PER_MINUTE));
         }
         if (k < 0)
                 return log_error_errno(k, "Cannot wait for requests");
-        sd_notify(false, "STOPPING=1");
+        (void) service_notify("STOPPING=1");
         return 0;
 }

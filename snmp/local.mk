@@ -17,7 +17,7 @@ snmp_libsnmp_agent_la_SOURCES = \
 	snmp/view.c snmp/view.h
 snmp_libsnmp_agent_la_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)
 # Of the core, only the names of the enumerations.
-snmp_libsnmp_agent_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand-core.la basic/libbasic.la $(NETSNMP_LIBS) $(SYSTEMD_LIBS)
+snmp_libsnmp_agent_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand-core.la basic/libbasic.la basic/libservice.la $(NETSNMP_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += snmp/pointsman-snmp
 snmp_pointsman_snmp_SOURCES = snmp/main.c

@@ -50,6 +50,12 @@ tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_prober_CFLAGS = $(UNIT_CFLAGS) $(CURL_CFLAGS)
 tests_unit_test_prober_LDADD = prober/libprober.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-service
+tests_unit_test_service_SOURCES = tests/unit/test-service.c tests/unit/test.h
+tests_unit_test_service_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_service_CFLAGS = $(UNIT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_service_LDADD = basic/libservice.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-schema
 tests_unit_test_schema_SOURCES = tests/unit/test-schema.c tests/unit/test.h
 tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)

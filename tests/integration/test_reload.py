@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reload: all or nothing, it says what changed, keeps what is known of nodes that keep their id, and leaks nothing."""
 
+import contextlib
 import copy
 import os
 import shutil
+import signal
+import socket
 import threading
 
 import pytest
@@ -105,6 +108,23 @@ def test_all_or_nothing(daemon, client):
     assert c.call("GetSystemStatus")["services"] == before["services"]
     rewrite(d, CONFIG)
     assert c.call("Reload")["changes"] == []
+
+
+def test_a_service_manager_that_does_not_listen(daemon, client, wait_for):
+    """Its socket takes a few messages and no more. Nobody is kept waiting for that, and at last it hears how things are."""
+    d = daemon(CONFIG)
+    c = client(d)
+    d.notify.receive()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as other, contextlib.suppress(BlockingIOError):
+        while True:
+            other.sendto(b"X=1", d.notify.path)
+    rewrite(d, changed(google=None))
+    d.signal(signal.SIGHUP)
+    wait_for(lambda: len(maps(c)["nodes"]) == 2, "the change is in force")
+    wait_for(lambda: d.notify.receive().count("READY=1") == 2, "it is ready again")
+    wait_for(lambda: "2 nodes" in d.status(), "the status is told", 10)
+    d.signal(signal.SIGTERM)
+    assert d.wait_exit() == 0
 
 
 def rss_kb(d):
