@@ -16,8 +16,8 @@
 #define RETRY_US UINT64_C(100000)
 
 static struct {
-        sd_event_source *retry, *watchdog; /* the event loop's; NULL: not attached, no watchdog */
-        uint64_t interval_us;              /* of the watchdog */
+        sd_event_source *retry; /* the event loop's; NULL: not attached */
+        uint64_t interval_us;   /* of the watchdog */
 } service;
 
 /* ---- telling ---- */
@@ -98,6 +98,7 @@ static int add_timer(sd_event *event, sd_event_source **ret, uint64_t accuracy_u
 }
 
 int service_attach(sd_event *event) {
+        sd_event_source *watchdog;
         uint64_t us;
 
         int r = add_timer(event, &service.retry, RETRY_US, on_retry);
@@ -106,5 +107,5 @@ int service_attach(sd_event *event) {
         if (r < 0 || sd_watchdog_enabled(false, &us) <= 0)
                 return r;
         service.interval_us = us / 3;
-        return add_timer(event, &service.watchdog, us / 12, on_watchdog);
+        return add_timer(event, &watchdog, us / 12, on_watchdog);
 }
