@@ -176,10 +176,11 @@ static void measure(CURL *easy, TransferResult *r) {
 
         curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
         bool fresh = connections > 0 || sending == 0; /* a connection that failed does not count as one */
+        uint64_t stands = MAX(MAX(dns, connected), secured); /* libcurl takes the time of "sending" when it has sent, maybe long after */
         r->dns_ns = fresh ? step(0, dns) : NSEC_INFINITY;
         r->connect_ns = fresh ? step(dns, connected) : NSEC_INFINITY;
         r->tls_ns = fresh ? step(connected, secured) : NSEC_INFINITY;
-        r->first_byte_ns = sending > 0 ? step(sending, first) : NSEC_INFINITY;
+        r->first_byte_ns = sending > 0 ? step(stands, first) : NSEC_INFINITY;
         r->total_ns = cumulative_ns(easy, CURLINFO_TOTAL_TIME_T);
 }
 
