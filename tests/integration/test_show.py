@@ -15,8 +15,8 @@ SHOW = os.path.join(parts.SOURCE, "tests", "show", "show.py")
 
 @pytest.fixture
 def show(build_dir, run_dir, started):
-    def start(*options, build=build_dir):
-        return started(process.Process("show", [sys.executable, SHOW, "--build-dir", build, *options], run_dir,
+    def start(*options, build=build_dir, runner=()):
+        return started(process.Process("show", [*runner, sys.executable, SHOW, "--build-dir", build, *options], run_dir,
                                        env={"TMPDIR": run_dir, "PYTHONUNBUFFERED": "1"}, clean_exit=(0, 1, 2)))
     return start
 
@@ -38,7 +38,7 @@ def test_the_whole_story(show, run_dir):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_can_be_ended_at_any_time(show, run_dir, number):
-    p = show()
+    p = show(runner=["env", "--ignore-signal=INT"])  # as a script's background job has it
     p.wait_log("calm")
     started = children(p.pid)
     assert len(started) >= 6

@@ -207,7 +207,8 @@ def main():
     if options.seconds is not None and options.seconds < 20:
         parser.error("--for: at least 20 seconds, so that a breaker has the time to open and to close")
 
-    # SIGTERM ends it as Ctrl-C does: through the finally clauses.
+    # SIGTERM ends it as Ctrl-C does: through the finally clauses; in the background of a script, too, where Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     view = View()
     with tempfile.TemporaryDirectory(prefix="pointsman-show-") as directory:
