@@ -10,7 +10,8 @@ void json_open(JsonReader *r, const char *text, size_t n) {
 }
 
 static inline void skip_space(JsonReader *r) {
-        while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t'))
+        /* Mostly there is none, which one comparison tells. */
+        while (r->p < r->end && (unsigned char) *r->p <= ' ' && (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t'))
                 r->p++;
 }
 
@@ -301,17 +302,11 @@ int json_close(JsonReader *r) {
         return r->p == r->end && r->depth == 0 ? 0 : -EBADMSG;
 }
 
-bool json_equals(const JsonValue *v, const char *s) {
-        size_t n = strlen(s);
-
-        if (v->type != JSON_STRING)
-                return false;
-        if (!v->escaped)
-                return v->size == n && memcmp(v->start, s, n) == 0;
-
+bool json_equals_escaped(const JsonValue *v, const char *s) {
         /* An unescaped string is never longer than its escaped form. */
         char buffer[256];
-        return n < sizeof(buffer) && json_copy_string(v, buffer, sizeof(buffer)) >= 0 && streq(buffer, s);
+
+        return strlen(s) < sizeof(buffer) && json_copy_string(v, buffer, sizeof(buffer)) >= 0 && streq(buffer, s);
 }
 
 static size_t put_utf8(char *to, uint32_t c) {

@@ -63,13 +63,10 @@ static size_t write_special(JsonWriter *w, const char *s) {
         return 1;
 }
 
-void json_write_string(JsonWriter *w, const char *s) {
-        if (!s) {
-                json_write_literal(w, "null");
-                return;
-        }
+/* One that has characters that cannot stand as they are. */
+static void write_escaped(JsonWriter *w, const char *s, size_t left) {
         json_write_literal(w, "\"");
-        for (size_t left = strlen(s); left > 0;) {
+        while (left > 0) {
                 size_t n = json_plain_prefix(s, left);
                 json_write(w, s, n);
                 if (n < left)
@@ -78,6 +75,24 @@ void json_write_string(JsonWriter *w, const char *s) {
                 left -= n;
         }
         json_write_literal(w, "\"");
+}
+
+void json_write_string(JsonWriter *w, const char *s) {
+        if (!s) {
+                json_write_literal(w, "null");
+                return;
+        }
+        size_t n = strlen(s);
+        if (json_plain_prefix(s, n) < n) {
+                write_escaped(w, s, n);
+                return;
+        }
+        char *to = json_room(w, n + 2);
+        if (to) {
+                *to = '"';
+                *(char *) mempcpy(to + 1, s, n) = '"';
+                w->size += n + 2;
+        }
 }
 
 void json_write_uint(JsonWriter *w, uint64_t v) {

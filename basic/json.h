@@ -51,7 +51,15 @@ int json_skip(JsonReader *r, const JsonValue *v);
 /* Nothing but white space may be left. */
 int json_close(JsonReader *r);
 
-bool json_equals(const JsonValue *v, const char *s);
+bool json_equals_escaped(const JsonValue *v, const char *s);
+/* Here, so that a comparison with a literal costs next to nothing. */
+static inline bool json_equals(const JsonValue *v, const char *s) {
+        size_t n = strlen(s);
+
+        if (v->type != JSON_STRING)
+                return false;
+        return v->escaped ? json_equals_escaped(v, s) : v->size == n && memcmp(v->start, s, n) == 0;
+}
 /* A string without its escapes as a C string in buffer; -ENOBUFS: it does not fit (then cut at a character's end). */
 int json_copy_string(const JsonValue *v, char *buffer, size_t size);
 /* The same in place: writes a NUL where the closing quote was. Only if the text may be changed. Returns the string. */
@@ -79,8 +87,11 @@ char *json_reserve(JsonWriter *w, size_t n);
 void json_write(JsonWriter *w, const char *text, size_t n);
 /* Most of a reply is short literals: a few bytes are stored where a call would cost more than they do. */
 #define json_write_literal(w, s) json_write_short(w, "" s, sizeof(s) - 1)
+static inline char *json_room(JsonWriter *w, size_t n) {
+        return n <= w->allocated - w->size ? w->data + w->size : json_reserve(w, n);
+}
 static inline void json_write_short(JsonWriter *w, const char *text, size_t n) {
-        char *to = n <= w->allocated - w->size ? w->data + w->size : json_reserve(w, n);
+        char *to = json_room(w, n);
 
         if (to) {
                 memcpy(to, text, n);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "basic/json-plain.h"
 #include "basic/json.h"
 #include "basic/macro.h"
 #include "tests/unit/test.h"
@@ -124,6 +125,20 @@ static void doubles(void **state) {
         }
 }
 
+/* At every place of every length up to more than two looks: what is special is found, and nothing behind the end is looked at. */
+static void the_plain_beginning_of_a_text(void **state) {
+        static const unsigned char special[] = { 0, 1, 0x1f, '"', '\\', 0x80, 0xff };
+        char text[40];
+
+        for (size_t n = 0; n < sizeof(text); n++)
+                for (size_t at = 0; at <= n; at++)
+                        for (size_t i = 0; i < sizeof(special); i++) {
+                                memset(text, ' ' + (int) (n + at) % 2 * ('~' - ' '), n); /* the least and the most that is plain */
+                                text[at] = (char) special[i];
+                                assert_int_equal(json_plain_prefix(text, n), at);
+                        }
+}
+
 static void strings(void **state) {
         char text[] = "\"a\\n\\u00e9\\ud83d\\ude00\\\"z\"", small[5];
         JsonValue v = scalar(text);
@@ -159,7 +174,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(accepts_what_is_json), cmocka_unit_test(every_beginning_is_too_short_not_wrong),
                 cmocka_unit_test(refuses_what_is_not_json), cmocka_unit_test(nesting_has_a_limit), cmocka_unit_test(numbers), cmocka_unit_test(doubles),
-                cmocka_unit_test(strings), cmocka_unit_test(writing),
+                cmocka_unit_test(the_plain_beginning_of_a_text), cmocka_unit_test(strings), cmocka_unit_test(writing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
