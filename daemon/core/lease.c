@@ -254,19 +254,16 @@ static void put_hex(char *p, uint32_t v) {
         memcpy(p, &x, 8);
 }
 
-/* The reverse. What it makes of anything but digits is nonsense, which writing it again brings to light. */
-static bool get_hex(const char *p, uint32_t *ret) {
+/* The reverse; of anything but digits it makes any number. */
+static uint32_t get_hex(const char *p) {
         uint64_t x;
-        char again[8];
 
         memcpy(&x, p, 8);
         x = be64toh(x);
         x = (x & UINT64_C(0x0f0f0f0f0f0f0f0f)) + (x >> 6 & UINT64_C(0x0101010101010101)) * 9;
         x = (x | x >> 4) & UINT64_C(0x00ff00ff00ff00ff);
         x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
-        *ret = (uint32_t) (x | x >> 16);
-        put_hex(again, *ret);
-        return memcmp(again, p, 8) == 0;
+        return (uint32_t) (x | x >> 16);
 }
 
 void lease_id(const Leases *l, const Lease *lease, char ret[DECISION_ID_MAX + 1]) {
@@ -277,14 +274,13 @@ void lease_id(const Leases *l, const Lease *lease, char ret[DECISION_ID_MAX + 1]
 }
 
 Lease *lease_find(Leases *l, const char *id, uint32_t uid, bool privileged) {
-        uint32_t i, high, low;
-        uint64_t tag;
+        char own[DECISION_ID_MAX + 1];
 
-        if (strnlen(id, DECISION_ID_MAX + 1) != DECISION_ID_MAX || !get_hex(id, &i) || !get_hex(id + 8, &high) ||
-            !get_hex(id + 16, &low))
+        if (strnlen(id, DECISION_ID_MAX + 1) != DECISION_ID_MAX)
                 return NULL;
-        tag = (uint64_t) high << 32 | low;
-        if (i >= l->touched || tag == 0 || l->table[i].tag != tag || (l->table[i].uid != uid && !privileged))
+        uint32_t i = get_hex(id);
+        if (i >= l->touched || l->table[i].tag == 0 || (l->table[i].uid != uid && !privileged))
                 return NULL;
-        return &l->table[i];
+        lease_id(l, &l->table[i], own);
+        return memcmp(own, id, DECISION_ID_MAX) == 0 ? &l->table[i] : NULL;
 }
