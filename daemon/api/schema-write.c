@@ -167,8 +167,8 @@ static void write_structure(const Structure *s, const void *structure, JsonWrite
         for (const Field *f = s->fields; f->name; f++) {
                 if (is_left_out(f, structure, reader))
                         continue;
-                comma(w, &first);
-                json_write(w, f->key, f->name_size + 3u);
+                json_write(w, f->key + first, f->name_size + 4u - first);
+                first = false;
                 write_field(f, structure, w, reader);
         }
         json_write_literal(w, "}");

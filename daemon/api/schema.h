@@ -62,7 +62,7 @@ typedef struct Structure Structure;
 
 typedef struct Field {
         const char *name;
-        const char *key; /* the name as it stands in JSON, with quotes and colon */
+        const char *key; /* the name as it stands in JSON behind another field: with comma, quotes and colon */
         uint8_t name_size;
         uint8_t type; /* a FieldType */
         uint8_t flags;
@@ -93,11 +93,11 @@ struct Structure {
 #define STRUCTURE(variable, name, type, ...) \
         const Structure variable = { name, sizeof(type), (const Field[]) { __VA_ARGS__, {} } }
 #define FIELD(s, member, name_, type_, ...) \
-        { .name = name_, .key = "\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = type_, .offset = offsetof(s, member), \
+        { .name = name_, .key = ",\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = type_, .offset = offsetof(s, member), \
           ##__VA_ARGS__ }
 /* An object whose fields lie in the structure itself. */
 #define VIEW(name_, structure_, ...) \
-        { .name = name_, .key = "\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = FIELD_STRUCT, .structure = &(structure_), \
+        { .name = name_, .key = ",\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = FIELD_STRUCT, .structure = &(structure_), \
           ##__VA_ARGS__ }
 #define COUNT(s, member) .count_offset = offsetof(s, member)
 #define REQUIRED .flags = FIELD_REQUIRED
@@ -140,8 +140,9 @@ int field_set_enum(const Field *f, const char *name, void *structure, SchemaErro
 bool field_is_whole(const Field *f);
 
 /*
- * Reads a JSON object into a structure that schema_init() has prepared. Strings end up in the text itself, which is changed
- * for it; lists come from the arena. Fields that the table does not know are passed over and counted in *ret_unknown (may be NULL).
+ * Reads a JSON object into a structure that schema_init() has prepared. Strings stay in the text, where a NUL takes the place of
+ * the closing quote and nothing else is changed; those with escapes, and lists, come from the arena. Fields that the table does not
+ * know are passed over and counted in *ret_unknown (may be NULL).
  * -EINVAL: see error. -ENOMEM.
  */
 int schema_read_json(const Structure *s, JsonReader *r, Arena *arena, void *ret, SchemaError *error, unsigned *ret_unknown);
