@@ -36,14 +36,27 @@ static int read_value(Reading *g, JsonValue *ret) {
         return r < 0 ? not_json(g, r) : 0;
 }
 
+/*
+ * A string stays where it is, with a NUL in place of its closing quote, so that whoever has the text can put that back. One with
+ * escapes moves; NULL: there is no memory for it.
+ */
+static char *take_string(Reading *g, const JsonValue *v) {
+        if (!v->escaped)
+                return json_terminate_string(v);
+        char *s = arena_alloc(g->arena, v->size + 1, 1);
+        if (s)
+                json_copy_string(v, s, v->size + 1);
+        return s;
+}
+
 static int read_string(Reading *g, const Field *f, const JsonValue *v, const char **ret) {
         if (v->type != JSON_STRING)
                 return wrong_type(g, f, v, "a string");
         int r = field_check_string(f, v->size, g->error);
         if (r < 0)
                 return r;
-        *ret = json_terminate_string(v);
-        return 0;
+        *ret = take_string(g, v);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int read_number(Reading *g, const Field *f, const JsonValue *v, void *structure) {
@@ -111,10 +124,13 @@ static int read_entry(Reading *g, const Field *f, size_t i, const JsonValue *key
                 return wrong_type(g, f, &v, f->type == FIELD_MAP ? "an object of strings" : "an array of strings");
         if (f->type == FIELD_STRINGS && field_check_string(f, v.size, g->error) < 0)
                 return -EINVAL;
+        const char *s = take_string(g, &v), *name = f->type == FIELD_MAP ? take_string(g, key) : "";
+        if (!s || !name)
+                return -ENOMEM;
         if (f->type == FIELD_MAP)
-                *(struct pm_header *) to = (struct pm_header) { json_terminate_string(key), json_terminate_string(&v) };
+                *(struct pm_header *) to = (struct pm_header) { name, s };
         else
-                *(const char **) to = json_terminate_string(&v);
+                *(const char **) to = s;
         return 0;
 }
 
@@ -269,7 +285,7 @@ int schema_read_json(const Structure *s, JsonReader *r, Arena *arena, void *ret,
         Reading g = { .reader = r, .arena = arena, .error = error };
         JsonValue v;
 
-        *error = (SchemaError) {};
+        error->field[0] = error->reason[0] = 0;
         int k = read_value(&g, &v);
         if (k < 0)
                 return k;

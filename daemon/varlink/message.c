@@ -118,28 +118,31 @@ void message_write_continuation(const ApiStream *stream, JsonWriter *w) {
 
 static const ApiTransport transport = { .name = "varlink", .reply = reply, .fail = fail, .open = open_stream };
 
-/* "org.pointsman.routing.Route" → the method; NULL: the call has been failed. */
-static const ApiMethod *find_method(VarlinkCall *v, char *name) {
+/* "org.pointsman.routing.Route" → the method, or NULL. */
+static const ApiMethod *find_method(const char *name, size_t n) {
+        static const char ours[] = API_INTERFACE ".", service[] = SERVICE_INTERFACE ".";
+
+        if (n > strlen(ours) && memcmp(name, ours, strlen(ours)) == 0)
+                return api_find_method(name + strlen(ours));
+        if (n > strlen(service) && memcmp(name, service, strlen(service)) == 0)
+                for (const ApiMethod *m = varlink_service_methods; m->name; m++)
+                        if (streq(m->name, name + strlen(service)))
+                                return m;
+        return NULL;
+}
+
+static void fail_unknown(VarlinkCall *v, char *name) {
         char *dot = strrchr(name, '.');
-        const ApiMethod *m = NULL;
 
         if (dot) {
                 *dot = 0;
-                bool ours = streq(name, API_INTERFACE), service = streq(name, "org.varlink.service");
-                if (ours)
-                        m = api_find_method(dot + 1);
-                for (const ApiMethod *k = varlink_service_methods; service && !m && k->name; k++)
-                        if (streq(k->name, dot + 1))
-                                m = k;
-                if (!ours && !service) {
+                if (!streq(name, API_INTERFACE) && !streq(name, SERVICE_INTERFACE)) {
                         api_fail(&v->call, ERROR_INTERFACE_NOT_FOUND, .interface = name);
-                        return NULL;
+                        return;
                 }
                 *dot = '.';
         }
-        if (!m)
-                api_fail(&v->call, ERROR_METHOD_NOT_FOUND, .method = name);
-        return m;
+        api_fail(&v->call, ERROR_METHOD_NOT_FOUND, .method = name);
 }
 
 static void invalid(VarlinkCall *v, const char *parameter, const char *reason) {
@@ -147,64 +150,129 @@ static void invalid(VarlinkCall *v, const char *parameter, const char *reason) {
 }
 
 typedef struct Envelope {
-        char *method;
+        char *method;          /* its name; NULL: none yet */
         JsonReader parameters; /* where they begin; start is NULL if there are none */
+        void *in;              /* what they were read into, if they were */
 } Envelope;
 
-static int read_flag(const JsonValue *v, bool *ret) {
-        if (v->type != JSON_TRUE && v->type != JSON_FALSE)
-                return -EINVAL;
-        *ret = v->type == JSON_TRUE;
+/* 0: read into *ret, else as schema_read_json(). */
+static int read_parameters(VarlinkCall *v, JsonReader *r, void **ret, SchemaError *error) {
+        const Structure *s = v->call.method->in;
+        void *in = arena_alloc(v->call.arena, 1, s->size);
+        unsigned unknown = 0;
+
+        if (!in)
+                return -ENOMEM;
+        schema_init(s, in);
+        int k = schema_read_json(s, r, v->call.arena, in, error, &unknown);
+        if (k < 0)
+                return k;
+        if (unknown > 0)
+                log_debug("Process %d called %s with %u unknown fields", (int) v->call.peer->pid, v->call.method->name, unknown);
+        *ret = in;
         return 0;
 }
 
-/* -EINVAL: *ret_field is of the wrong type; others are the reader's. */
-static int read_envelope(JsonReader *r, VarlinkCall *call, Envelope *ret, const char **ret_field) {
-        JsonValue key, v;
-        JsonReader at;
-        int k;
+/*
+ * Where the method's name comes first, as it mostly does, its parameters are read in passing. What does not go well is undone, to
+ * be told when the whole message is known to be JSON: a reader only ever puts NULs in place of closing quotes, and a message has
+ * no NUL of its own.
+ */
+static bool read_in_passing(VarlinkCall *v, Envelope *e, JsonReader *r) {
+        JsonReader at = *r;
+        SchemaError error;
 
-        *ret_field = "message";
-        k = json_read(r, &v);
+        if (!v->call.method || v->call.method->deferrable)
+                return false;
+        if (read_parameters(v, r, &e->in, &error) == 0)
+                return true;
+        for (char *p = (char *) at.p; (p = memchr(p, 0, (size_t) (r->p - p))); p++)
+                *p = '"';
+        *r = at;
+        return false;
+}
+
+typedef enum EnvelopeField { ENVELOPE_METHOD, ENVELOPE_PARAMETERS, ENVELOPE_MORE, ENVELOPE_ONEWAY, _ENVELOPE_FIELD_MAX } EnvelopeField;
+
+static const struct {
+        const char *name, *wanted;
+} envelope_fields[] = {
+        [ENVELOPE_METHOD] = { "method", "a string is wanted" },
+        [ENVELOPE_PARAMETERS] = { "parameters", "an object is wanted" },
+        [ENVELOPE_MORE] = { "more", "true or false is wanted" },
+        [ENVELOPE_ONEWAY] = { "oneway", "true or false is wanted" },
+        [_ENVELOPE_FIELD_MAX] = { "message", "an object is wanted" },
+};
+
+static EnvelopeField find_field(const JsonValue *key) {
+        return json_equals(key, "method") ? ENVELOPE_METHOD :
+               json_equals(key, "parameters") ? ENVELOPE_PARAMETERS :
+               json_equals(key, "more") ? ENVELOPE_MORE :
+               json_equals(key, "oneway") ? ENVELOPE_ONEWAY : _ENVELOPE_FIELD_MAX;
+}
+
+/* The value of one field, or of one that we do not know. */
+static int read_field(VarlinkCall *v, Envelope *e, JsonReader *r, EnvelopeField f) {
+        JsonReader at = *r;
+        JsonValue x;
+
+        if (f == ENVELOPE_PARAMETERS && read_in_passing(v, e, r))
+                return 0;
+        int k = json_read(r, &x);
         if (k < 0)
                 return k;
-        if (v.type != JSON_OBJECT)
+        switch (f) {
+        case ENVELOPE_METHOD:
+                if (x.type != JSON_STRING)
+                        return -EINVAL;
+                e->method = json_terminate_string(&x);
+                v->call.method = find_method(e->method, strlen(e->method));
+                break;
+        case ENVELOPE_PARAMETERS:
+                if (x.type != JSON_OBJECT && x.type != JSON_NULL)
+                        return -EINVAL;
+                if (x.type == JSON_OBJECT)
+                        e->parameters = at;
+                break;
+        case ENVELOPE_MORE: case ENVELOPE_ONEWAY:
+                if (x.type != JSON_TRUE && x.type != JSON_FALSE)
+                        return -EINVAL;
+                *(f == ENVELOPE_MORE ? &v->call.more : &v->oneway) = x.type == JSON_TRUE;
+                break;
+        case _ENVELOPE_FIELD_MAX:
+                break;
+        }
+        return json_skip(r, &x);
+}
+
+/* -EINVAL: *ret_field is of the wrong type; -EEXIST: it is there twice; others are the reader's. */
+static int read_envelope(VarlinkCall *v, Envelope *e, JsonReader *r, EnvelopeField *ret_field) {
+        unsigned seen = 0;
+        JsonValue key;
+
+        *ret_field = _ENVELOPE_FIELD_MAX;
+        int k = json_read(r, &key);
+        if (k < 0)
+                return k;
+        if (key.type != JSON_OBJECT)
                 return -EINVAL;
         for (bool first = true; (k = json_member(r, &first, &key)) > 0;) {
-                at = *r;
-                k = json_read(r, &v);
-                if (k < 0)
-                        return k;
-                if (json_equals(&key, "method")) {
-                        *ret_field = "method";
-                        if (v.type != JSON_STRING)
-                                return -EINVAL;
-                        ret->method = json_terminate_string(&v);
-                } else if (json_equals(&key, "parameters")) {
-                        *ret_field = "parameters";
-                        if (v.type != JSON_OBJECT && v.type != JSON_NULL)
-                                return -EINVAL;
-                        if (v.type == JSON_OBJECT)
-                                ret->parameters = at;
-                } else if (json_equals(&key, "more") || json_equals(&key, "oneway")) {
-                        bool more = json_equals(&key, "more");
-                        *ret_field = more ? "more" : "oneway";
-                        if (read_flag(&v, more ? &call->call.more : &call->oneway) < 0)
-                                return -EINVAL;
-                }
-                k = json_skip(r, &v);
+                EnvelopeField f = *ret_field = find_field(&key);
+                if (seen & 1u << f & ~(1u << _ENVELOPE_FIELD_MAX))
+                        return -EEXIST;
+                seen |= 1u << f;
+                k = read_field(v, e, r, f);
                 if (k < 0)
                         return k;
         }
         return k < 0 ? k : json_close(r);
 }
 
-static void handle_bad_envelope(VarlinkCall *v, int error, const char *field, const JsonReader *r) {
+static void fail_envelope(VarlinkCall *v, int error, EnvelopeField field, const JsonReader *r) {
         char reason[96];
 
-        if (error == -EINVAL) {
-                invalid(v, field, streq(field, "method") ? "a string is wanted" :
-                        streq(field, "more") || streq(field, "oneway") ? "true or false is wanted" : "an object is wanted");
+        if (error == -EINVAL || error == -EEXIST) {
+                invalid(v, envelope_fields[field].name, error == -EINVAL ? envelope_fields[field].wanted : "the field is there twice");
                 return;
         }
         snprintf(reason, sizeof(reason), "not JSON: %s at byte %zu",
@@ -213,37 +281,28 @@ static void handle_bad_envelope(VarlinkCall *v, int error, const char *field, co
         invalid(v, "message", reason);
 }
 
-/* Reads the parameters by their table and calls the handler. */
-static void serve(VarlinkCall *v, JsonReader *parameters) {
-        const Structure *in = v->call.method->in;
-        void *read = arena_alloc(v->call.arena, 1, in->size);
-        unsigned unknown = 0;
+/* Reads the parameters, if that is still to be done, and calls the handler. */
+static void serve(VarlinkCall *v, Envelope *e) {
         SchemaError error;
+        int k = 0;
 
-        if (!read) {
-                api_fail(&v->call, ERROR_BUSY, .reason = "out of memory");
-                return;
+        if (!e->in) {
+                if (!e->parameters.start)
+                        json_open(&e->parameters, "{}", 2);
+                k = read_parameters(v, &e->parameters, &e->in, &error);
         }
-        schema_init(in, read);
-        if (!parameters->start)
-                json_open(parameters, "{}", 2);
-        int k = schema_read_json(in, parameters, v->call.arena, read, &error, &unknown);
-        if (k == -EINVAL) {
+        if (k == -EINVAL)
                 invalid(v, error.field[0] ? error.field : "parameters", error.reason);
-                return;
-        }
-        if (unknown > 0)
-                log_debug("Process %d called %s with %u unknown fields", (int) v->call.peer->pid, v->call.method->name, unknown);
-        if (k < 0)
-                api_fail(&v->call, ERROR_BUSY, .reason = strerror(-k));
+        else if (k < 0)
+                api_fail(&v->call, ERROR_BUSY, .reason = k == -ENOMEM ? "out of memory" : strerror(-k));
         else
-                api_serve(&v->call, read);
+                api_serve(&v->call, e->in);
 }
 
-static void serve_deferrable(VarlinkCall *v, const JsonReader *parameters) {
-        size_t n = parameters->start ? (size_t) (parameters->end - parameters->p) : 0;
+static void serve_deferrable(VarlinkCall *v, const Envelope *e) {
+        size_t n = e->parameters.start ? (size_t) (e->parameters.end - e->parameters.p) : 0;
         Deferrable *d = malloc(sizeof(Deferrable) + n);
-        JsonReader own = {};
+        Envelope own = {};
 
         if (!d) {
                 api_fail(&v->call, ERROR_BUSY, .reason = "out of memory");
@@ -252,8 +311,8 @@ static void serve_deferrable(VarlinkCall *v, const JsonReader *parameters) {
         *d = (Deferrable) { .v = *v };
         d->v.call.arena = &d->arena;
         if (n > 0) {
-                memcpy(d->text, parameters->p, n);
-                json_open(&own, d->text, n);
+                memcpy(d->text, e->parameters.p, n);
+                json_open(&own.parameters, d->text, n);
         }
         serve(&d->v, &own);
         if (d->v.call.deferred) {
@@ -270,26 +329,21 @@ void message_handle(Connection *c, char *text, size_t n, uint64_t now_ns) {
                 .connection = c,
         };
         Envelope envelope = {};
-        const char *field;
+        EnvelopeField field;
         JsonReader r;
-        int k;
 
         json_open(&r, text, n);
-        k = read_envelope(&r, &v, &envelope, &field);
-        if (k < 0) {
-                handle_bad_envelope(&v, k, field, &r);
-                return;
-        }
-        if (!envelope.method) {
+        int k = read_envelope(&v, &envelope, &r, &field);
+        if (k < 0)
+                fail_envelope(&v, k, field, &r);
+        else if (!envelope.method)
                 invalid(&v, "method", "the field is required");
+        else if (!v.call.method)
+                fail_unknown(&v, envelope.method);
+        else if (!api_admit(&v.call))
                 return;
-        }
-        v.call.method = find_method(&v, envelope.method);
-        if (!v.call.method || !api_admit(&v.call))
-                return;
-
-        if (v.call.method->deferrable)
-                serve_deferrable(&v, &envelope.parameters);
+        else if (v.call.method->deferrable)
+                serve_deferrable(&v, &envelope);
         else
-                serve(&v, &envelope.parameters);
+                serve(&v, &envelope);
 }

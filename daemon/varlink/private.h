@@ -11,6 +11,8 @@
 /* How much is read at once; longer messages move to memory of their connection. */
 #define INPUT_SIZE ((size_t) 64 * 1024)
 
+#define SERVICE_INTERFACE "org.varlink.service"
+
 typedef struct Connection Connection;
 typedef struct VarlinkCall VarlinkCall;
 

@@ -22,7 +22,7 @@ static STRUCTURE(info_out, NULL, Info,
 
 static int get_info(ApiCall *call, const void *in _unused_) {
         return api_reply(call, &(Info) { "The pointsman project", PACKAGE_NAME, PACKAGE_VERSION, PACKAGE_URL,
-                                         { "org.varlink.service", API_INTERFACE }, 2 });
+                                         { SERVICE_INTERFACE, API_INTERFACE }, 2 });
 }
 
 typedef struct DescriptionIn {
@@ -37,7 +37,7 @@ static STRUCTURE(description_out, NULL, DescriptionOut, FIELD(DescriptionOut, de
 
 static const char service_description[] =
         "# What every varlink service tells of itself\n"
-        "interface org.varlink.service\n\n"
+        "interface " SERVICE_INTERFACE "\n\n"
         "method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)\n\n"
         "method GetInterfaceDescription(interface: string) -> (description: string)\n\n"
         "error InterfaceNotFound (interface: string)\n"
@@ -49,7 +49,7 @@ static const char service_description[] =
 static int get_interface_description(ApiCall *call, const void *in) {
         const DescriptionIn *q = in;
 
-        if (streq(q->interface, "org.varlink.service"))
+        if (streq(q->interface, SERVICE_INTERFACE))
                 return api_reply(call, &(DescriptionOut) { service_description });
         if (!streq(q->interface, API_INTERFACE))
                 return api_fail(call, ERROR_INTERFACE_NOT_FOUND, .interface = q->interface);

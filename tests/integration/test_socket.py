@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Unix socket: every method of it, and clients that misbehave."""
 
+import itertools
 import json
 import os
 import signal
@@ -247,6 +248,40 @@ def test_oneway_has_no_answer(maps):
     maps.oneway("Report", decision="nonsense", httpStatus=200)
     maps.oneway("NoSuchMethod")
     assert maps.call("GetSystemStatus")["status"]["reports"] == 1
+
+
+def text_of(fields, order):
+    return "{" + ", ".join(f'"{name}": {fields[name]}' for name in order) + "}"
+
+
+def test_the_fields_of_a_message_in_any_order(maps):
+    """Where the method is known first, its parameters are read at once. Nobody can tell, whatever is in them."""
+    fields = {"method": '"org.pointsman.routing.Route"', "parameters": '{"serviceName": "m\\u0061ps", "operation": null}', "oneway": "false"}
+    wrong = fields | {"parameters": '{"serviceName": "maps", "region": "\\u0065u", "strategy": "LUCK", "units": 1}'}
+    for order in itertools.permutations(fields):
+        maps.send_raw(text_of(fields, order).encode() + b"\0")
+        assert maps.receive()["decision"]["serviceName"] == "maps"
+        maps.send_raw(text_of(wrong, order).encode() + b"\0")
+        with pytest.raises(VarlinkError) as e:
+            maps.receive()
+        assert e.value.name == "InvalidParameter" and e.value.parameters["parameter"] == "strategy"
+        # Text that is no JSON is told before what is wrong in it.
+        text = text_of(wrong, order)[:-1]
+        maps.send_raw(text.encode() + b"\0")
+        with pytest.raises(VarlinkError) as e:
+            maps.receive()
+        assert e.value.parameters == {"parameter": "message", "reason": f"not JSON: it ends too early at byte {len(text)}"}
+        maps.send_raw(text_of(wrong | {"oneway": "true"}, order).encode() + b"\0")
+        assert "status" in maps.call("GetSystemStatus"), "a oneway call has no answer, not even an error"
+
+
+@pytest.mark.parametrize("field", ["method", "parameters", "more", "oneway"])
+def test_a_field_of_a_message_that_is_there_twice(maps, field):
+    fields = {"method": '"org.pointsman.routing.Route"', "parameters": '{"serviceName": "maps"}', "more": "false", "oneway": "false"}
+    maps.send_raw(text_of(fields, [*fields, field]).encode() + b"\0")
+    with pytest.raises(VarlinkError) as e:
+        maps.receive()
+    assert e.value.parameters == {"parameter": field, "reason": "the field is there twice"}
 
 
 def test_a_request_in_crumbs(maps):

@@ -201,6 +201,24 @@ static void defaults_stay_where_nothing_is_said(void **state) {
         arena_done(&arena);
 }
 
+/* Whoever has the text can put back the quotes that became NULs, and has it again as it was. */
+static void nothing_but_closing_quotes_is_changed(void **state) {
+        static const char text[] = "{\"name\":\"\\u00e9\",\"mode\":\"f\\u0061st\",\"words\":[\"a\",\"b\\\"c\"],"
+                                   "\"map\":{\"X\\u002dY\":\"z\"},\"unknown\":\"u\",\"list\":[{\"id\":\"p\",\"weight\":\"much\"}]}";
+        Fixture f = {};
+
+        assert_int_equal(read_text(&f, text), -EINVAL);
+        assert_string_equal(f.error.field, "list[0].weight");
+        assert_string_equal(f.value.name, "\xc3\xa9");
+        assert_string_equal(f.value.map[0].name, "X-Y");
+        assert_string_not_equal(f.text, text);
+        for (size_t i = 0; i < sizeof(text) - 1; i++)
+                if (!f.text[i])
+                        f.text[i] = '"';
+        assert_string_equal(f.text, text);
+        arena_done(&f.arena);
+}
+
 static void instants(void **state) {
         char text[INSTANT_MAX];
         uint64_t t = 0;
@@ -218,7 +236,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(everything_comes_back_as_it_went_in), cmocka_unit_test(absent_fields_stay_absent),
                 cmocka_unit_test(each_mistake_names_its_field), cmocka_unit_test(percentages_and_ratios),
-                cmocka_unit_test(defaults_stay_where_nothing_is_said), cmocka_unit_test(instants),
+                cmocka_unit_test(defaults_stay_where_nothing_is_said), cmocka_unit_test(nothing_but_closing_quotes_is_changed),
+                cmocka_unit_test(instants),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
