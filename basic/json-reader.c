@@ -112,16 +112,21 @@ static int read_escape(const char *p, const char *end, uint32_t *ret) {
         return 11;
 }
 
-static int read_string(JsonReader *r, JsonValue *ret) {
-        const char *p = r->p + 1, *start = p;
+static inline int end_string(JsonReader *r, const char *end, bool escaped, JsonValue *ret) {
+        *ret = (JsonValue) { JSON_STRING, escaped, r->p + 1, (size_t) (end - r->p) - 1 };
+        r->p = end + 1;
+        return 0;
+}
+
+/* A string with something in it that does not stand for itself, at p for the first time. */
+static int read_odd_string(JsonReader *r, const char *p, JsonValue *ret) {
         bool escaped = false;
 
-        for (;;) {
-                p += json_plain_prefix(p, (size_t) (r->end - p));
+        for (;; p += json_plain_prefix(p, (size_t) (r->end - p))) {
                 if (p >= r->end)
                         return -ENODATA;
                 if (*p == '"')
-                        break;
+                        return end_string(r, p, escaped, ret);
                 if (*p == '\\') {
                         uint32_t c;
                         int k = read_escape(p + 1, r->end, &c);
@@ -138,9 +143,13 @@ static int read_string(JsonReader *r, JsonValue *ret) {
                         p += k;
                 }
         }
-        *ret = (JsonValue) { JSON_STRING, escaped, start, (size_t) (p - start) };
-        r->p = p + 1;
-        return 0;
+}
+
+static inline int read_string(JsonReader *r, JsonValue *ret) {
+        const char *p = r->p + 1;
+
+        p += json_plain_prefix(p, (size_t) (r->end - p));
+        return p < r->end && *p == '"' ? end_string(r, p, false, ret) : read_odd_string(r, p, ret);
 }
 
 static inline const char *skip_digits(const char *p, const char *end) {

@@ -160,6 +160,15 @@ static bool is_left_out(const Field *f, const void *structure, Reader reader) {
         return f->flags & FIELD_OPTIONAL && field_is_absent(f, structure);
 }
 
+static void write_key(JsonWriter *w, const Field *f, bool first) {
+        char *to = json_room(w, FIELD_KEY_SIZE);
+
+        if (to) {
+                memcpy(to, f->key + first, FIELD_KEY_SIZE - 1);
+                w->size += f->name_size + 4u - first;
+        }
+}
+
 static void write_structure(const Structure *s, const void *structure, JsonWriter *w, Reader reader) {
         bool first = true;
 
@@ -167,7 +176,7 @@ static void write_structure(const Structure *s, const void *structure, JsonWrite
         for (const Field *f = s->fields; f->name; f++) {
                 if (is_left_out(f, structure, reader))
                         continue;
-                json_write(w, f->key + first, f->name_size + 4u - first);
+                write_key(w, f, first);
                 first = false;
                 write_field(f, structure, w, reader);
         }

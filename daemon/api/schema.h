@@ -60,9 +60,12 @@ typedef enum FieldFlags {
 
 typedef struct Structure Structure;
 
+/* Room for the longest: copied at one go, whatever its length. */
+#define FIELD_KEY_SIZE 32
+
 typedef struct Field {
         const char *name;
-        const char *key; /* the name as it stands in JSON behind another field: with comma, quotes and colon */
+        char key[FIELD_KEY_SIZE]; /* the name as it stands in JSON behind another field: with comma, quotes and colon */
         uint8_t name_size;
         uint8_t type; /* a FieldType */
         uint8_t flags;

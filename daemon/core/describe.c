@@ -79,9 +79,14 @@ typedef struct Text {
         char *p, *end;
 } Text;
 
-static void put_bytes(Text *t, const char *s, size_t n) {
-        n = MIN(n, (size_t) (t->end - t->p));
-        t->p = mempcpy(t->p, s, n);
+static inline void put_bytes(Text *t, const char *s, size_t n) {
+        size_t room = (size_t) (t->end - t->p);
+
+        if (n <= room) { /* of a literal, a store or two */
+                memcpy(t->p, s, n);
+                t->p += n;
+        } else
+                t->p = mempcpy(t->p, s, room);
 }
 
 #define put_literal(t, s) put_bytes((t), s, sizeof(s) - 1)
