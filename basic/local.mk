@@ -13,7 +13,7 @@ basic_libbasic_la_SOURCES = \
 basic_libbasic_la_LIBADD = -lm
 
 # Of the programs that are services; plugins and the client library have nothing to do with it.
-noinst_LTLIBRARIES += basic/libservice.la
-basic_libservice_la_SOURCES = basic/service.c basic/service.h
-basic_libservice_la_CFLAGS = $(PM_CFLAGS) $(SYSTEMD_CFLAGS)
-basic_libservice_la_LIBADD = $(SYSTEMD_LIBS)
+noinst_LIBRARIES += basic/libservice.a
+basic_libservice_a_SOURCES = basic/service.c basic/service.h
+basic_libservice_a_CFLAGS = $(PM_CFLAGS) $(SYSTEMD_CFLAGS)
+SERVICE_LIBS = basic/libservice.a $(SYSTEMD_LIBS)

@@ -1,6 +1,6 @@
-# The command line. All but main() is a convenience library, for the tests.
-noinst_LTLIBRARIES += ctl/libpointsmanctl.la
-ctl_libpointsmanctl_la_SOURCES = \
+# The command line. All but main() is a library, for the tests.
+noinst_LIBRARIES += ctl/libpointsmanctl.a
+ctl_libpointsmanctl_a_SOURCES = \
 	ctl/cmd-audit.c \
 	ctl/cmd-complete.c \
 	ctl/cmd-config.c \
@@ -19,13 +19,13 @@ ctl_libpointsmanctl_la_SOURCES = \
 	ctl/table.c ctl/table.h \
 	ctl/text.c ctl/text.h \
 	ctl/views.h
-ctl_libpointsmanctl_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-ctl_libpointsmanctl_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand.la $(JANSSON_LIBS)
+ctl_libpointsmanctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+CTL_LIBS = ctl/libpointsmanctl.a lib/libpointsman-client.la $(DAEMON_LIBS) $(JANSSON_LIBS)
 
 bin_PROGRAMS += ctl/pointsmanctl
 ctl_pointsmanctl_SOURCES = ctl/main.c
 ctl_pointsmanctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-ctl_pointsmanctl_LDADD = ctl/libpointsmanctl.la
+ctl_pointsmanctl_LDADD = $(CTL_LIBS)
 
 # Both shells look for a file that is named after the command.
 bashcompletiondir = $(datadir)/bash-completion/completions

@@ -1,6 +1,6 @@
 # The brain alone: no I/O, no library but libm. The simulator, the benchmarks and the fuzzers link just this.
-noinst_LTLIBRARIES += daemon/libpointsmand-core.la
-daemon_libpointsmand_core_la_SOURCES = \
+noinst_LIBRARIES += daemon/libpointsmand-core.a
+daemon_libpointsmand_core_a_SOURCES = \
 	daemon/core/account.c daemon/core/account.h \
 	daemon/core/analytics.c \
 	daemon/core/apply.c daemon/core/apply.h \
@@ -55,11 +55,11 @@ daemon_libpointsmand_core_la_SOURCES = \
 	daemon/core/timer.c daemon/core/timer.h \
 	daemon/core/types.c daemon/core/types.h \
 	daemon/core/window.c daemon/core/window.h
-daemon_libpointsmand_core_la_LIBADD = -lm
+CORE_LIBS = daemon/libpointsmand-core.a -lm
 
 # All of the daemon but its main.c.
-noinst_LTLIBRARIES += daemon/libpointsmand.la
-daemon_libpointsmand_la_SOURCES = \
+noinst_LIBRARIES += daemon/libpointsmand.a
+daemon_libpointsmand_a_SOURCES = \
 	daemon/api/analytics.c daemon/api/analytics.h \
 	daemon/api/api.c daemon/api/api.h daemon/api/private.h \
 	daemon/api/audit.c daemon/api/audit.h \
@@ -142,12 +142,12 @@ daemon_libpointsmand_la_SOURCES = \
 	daemon/varlink/private.h \
 	daemon/varlink/server.c daemon/varlink/server.h \
 	daemon/varlink/service.c
-daemon_libpointsmand_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS) $(SQLITE_CFLAGS)
-daemon_libpointsmand_la_LIBADD = \
-	daemon/libpointsmand-core.la plugins/libhelper.la basic/libbasic.la basic/libservice.la \
+daemon_libpointsmand_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(CONFIG_CFLAGS) $(GCRYPT_CFLAGS) $(SQLITE_CFLAGS)
+DAEMON_LIBS = daemon/libpointsmand.a \
+	$(CORE_LIBS) plugins/libhelper.la basic/libbasic.la $(SERVICE_LIBS) \
 	$(SYSTEMD_LIBS) $(CONFIG_LIBS) $(GCRYPT_LIBS) $(SQLITE_LIBS) -ldl
 
 sbin_PROGRAMS += daemon/pointsmand
 daemon_pointsmand_SOURCES = daemon/main.c
 daemon_pointsmand_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-daemon_pointsmand_LDADD = daemon/libpointsmand.la
+daemon_pointsmand_LDADD = $(DAEMON_LIBS)

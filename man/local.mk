@@ -10,5 +10,5 @@ dist_man_MANS += man/org.pointsman.routing.7
 noinst_PROGRAMS += man/interface-page
 man_interface_page_SOURCES = man/interface-page.c
 man_interface_page_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-man_interface_page_LDADD = daemon/libpointsmand.la
+man_interface_page_LDADD = $(DAEMON_LIBS)
 EXTRA_DIST += man/org.pointsman.routing.7.in man/org.pointsman.routing.words

@@ -1,6 +1,6 @@
 # The AgentX subagent: everything but main() in a library, which the tests link as well.
-noinst_LTLIBRARIES += snmp/libsnmp-agent.la
-snmp_libsnmp_agent_la_SOURCES = \
+noinst_LIBRARIES += snmp/libsnmp-agent.a
+snmp_libsnmp_agent_a_SOURCES = \
 	snmp/agent.c snmp/agent.h \
 	snmp/agentx.c snmp/agentx.h \
 	snmp/answer.c snmp/answer.h \
@@ -15,10 +15,10 @@ snmp_libsnmp_agent_la_SOURCES = \
 	snmp/switches.c snmp/switches.h \
 	snmp/tables.c snmp/tables.h \
 	snmp/view.c snmp/view.h
-snmp_libsnmp_agent_la_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)
+snmp_libsnmp_agent_a_CFLAGS = $(AM_CFLAGS) $(NETSNMP_CFLAGS) $(SYSTEMD_CFLAGS)
 # Of the core, only the names of the enumerations.
-snmp_libsnmp_agent_la_LIBADD = lib/libpointsman-client.la daemon/libpointsmand-core.la basic/libbasic.la basic/libservice.la $(NETSNMP_LIBS) $(SYSTEMD_LIBS)
+SUBAGENT_LIBS = snmp/libsnmp-agent.a lib/libpointsman-client.la $(CORE_LIBS) basic/libbasic.la $(SERVICE_LIBS) $(NETSNMP_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += snmp/pointsman-snmp
 snmp_pointsman_snmp_SOURCES = snmp/main.c
-snmp_pointsman_snmp_LDADD = snmp/libsnmp-agent.la
+snmp_pointsman_snmp_LDADD = $(SUBAGENT_LIBS)

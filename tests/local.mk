@@ -26,60 +26,60 @@ tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_client_LDADD = lib/libpointsman-client.la $(CMOCKA_LIBS)
 
-check_LTLIBRARIES += tests/unit/libconfiguration.la
-tests_unit_libconfiguration_la_SOURCES = tests/unit/configuration.c tests/unit/configuration.h tests/unit/test.h
-tests_unit_libconfiguration_la_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_libconfiguration_la_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_libconfiguration_la_LIBADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+check_LIBRARIES += tests/unit/libconfiguration.a
+tests_unit_libconfiguration_a_SOURCES = tests/unit/configuration.c tests/unit/configuration.h tests/unit/test.h
+tests_unit_libconfiguration_a_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_libconfiguration_a_CFLAGS = $(UNIT_CFLAGS)
+UNIT_CONFIGURATION_LIBS = tests/unit/libconfiguration.a $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-config
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_config_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_config_LDADD = tests/unit/libconfiguration.la
+tests_unit_test_config_LDADD = $(UNIT_CONFIGURATION_LIBS)
 
 UNIT_TESTS += tests/unit/test-config-mistakes
 tests_unit_test_config_mistakes_SOURCES = tests/unit/test-config-mistakes.c
 tests_unit_test_config_mistakes_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_config_mistakes_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_config_mistakes_LDADD = tests/unit/libconfiguration.la
+tests_unit_test_config_mistakes_LDADD = $(UNIT_CONFIGURATION_LIBS)
 
 UNIT_TESTS += tests/unit/test-prober
 tests_unit_test_prober_SOURCES = tests/unit/test-prober.c tests/unit/test.h
 tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_prober_CFLAGS = $(UNIT_CFLAGS) $(CURL_CFLAGS)
-tests_unit_test_prober_LDADD = prober/libprober.la $(CMOCKA_LIBS)
+tests_unit_test_prober_LDADD = $(PROBER_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-service
 tests_unit_test_service_SOURCES = tests/unit/test-service.c tests/unit/test.h
 tests_unit_test_service_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_service_CFLAGS = $(UNIT_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_service_LDADD = basic/libservice.la $(CMOCKA_LIBS)
+tests_unit_test_service_LDADD = $(SERVICE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-schema
 tests_unit_test_schema_SOURCES = tests/unit/test-schema.c tests/unit/test.h
 tests_unit_test_schema_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_schema_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_schema_LDADD = $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-registration
 tests_unit_test_registration_SOURCES = tests/unit/test-registration.c tests/unit/test.h
 tests_unit_test_registration_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_registration_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_registration_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_registration_LDADD = $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-dbus-codec
 tests_unit_test_dbus_codec_SOURCES = tests/unit/test-dbus-codec.c tests/unit/test.h
 tests_unit_test_dbus_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_dbus_codec_CFLAGS = $(UNIT_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_dbus_codec_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_dbus_codec_LDADD = $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-audit
 tests_unit_test_audit_SOURCES = tests/unit/test-audit.c tests/unit/test.h
 tests_unit_test_audit_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_audit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
-tests_unit_test_audit_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_audit_LDADD = $(DAEMON_LIBS) $(CMOCKA_LIBS)
 endif
 
 # What the integration tests and the show stand on.

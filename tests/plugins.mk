@@ -4,13 +4,13 @@ UNIT_TESTS += tests/unit/test-providers
 tests_unit_test_providers_SOURCES = tests/unit/test-providers.c tests/unit/test.h
 tests_unit_test_providers_CPPFLAGS = $(UNIT_CPPFLAGS) -DPLUGINS='"$(abs_top_builddir)/plugins/.libs"'
 tests_unit_test_providers_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
-tests_unit_test_providers_LDADD = daemon/libpointsmand.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_providers_LDADD = $(DAEMON_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-provider-loader
 tests_unit_test_provider_loader_SOURCES = tests/unit/test-provider-loader.c tests/unit/test.h
 tests_unit_test_provider_loader_CPPFLAGS = $(UNIT_CPPFLAGS) -DVARIANTS='"$(abs_top_builddir)/tests/plugins/.libs"'
 tests_unit_test_provider_loader_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_provider_loader_LDADD = daemon/libpointsmand.la $(CMOCKA_LIBS)
+tests_unit_test_provider_loader_LDADD = $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 # Plugins for the loader's tests: one source, a macro for each way to be wrong. With -rpath libtool builds a module,
 # though it is never installed.
