@@ -4,12 +4,17 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <syslog.h>
 
 #include "basic/macro.h"
 
 /* Messages less important than this (a syslog level, default LOG_INFO) are dropped. */
 extern int log_max_level;
+
+/* Whether a line waits until somebody takes it, as it does at first. A program that serves others makes this false: then a line
+ * that whoever reads them (a journal that hangs, a full pipe) does not take at once is dropped, and how many is told later. */
+extern bool log_may_wait;
 
 /* The names of the syslog levels by number: "emerg" … "debug". */
 extern const char *const log_level_names[LOG_DEBUG + 1];

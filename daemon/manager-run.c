@@ -203,6 +203,7 @@ static int run(Manager *m) {
 int manager_run(Manager *m) {
         log_info("Ready: %zu services, %zu plugins", router_n_services(m->router), providers_n(m->providers));
         service_ready();
+        log_may_wait = false;
         int r = run(m);
         hand_over(m);
         api_finish(m->api, clock_ns(CLOCK_BOOTTIME));

@@ -137,6 +137,7 @@ static int run(const ProberSettings *settings) {
                 return k;
 
         service_ready();
+        log_may_wait = false;
         k = sd_event_loop(event);
         (void) service_notify("STOPPING=1");
         return k < 0 ? log_error_errno(k, "The event loop failed") : 0;

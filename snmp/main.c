@@ -132,7 +132,10 @@ static int run(void) {
         if (k < 0)
                 return log_oom();
         k = agent_new(&agent, arg_agentx, arg_socket, feed, indexes);
-        return k < 0 ? k : agent_run(agent);
+        if (k < 0)
+                return k;
+        log_may_wait = false;
+        return agent_run(agent);
 }
 
 int main(int argc, char **argv) {

@@ -20,6 +20,12 @@ tests_unit_test_json_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_json_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_json_LDADD = basic/libbasic.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-log
+tests_unit_test_log_SOURCES = tests/unit/test-log.c tests/unit/test.h
+tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_LDADD = basic/libbasic.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-client
 tests_unit_test_client_SOURCES = tests/unit/test-client.c tests/unit/test.h
 tests_unit_test_client_CPPFLAGS = $(UNIT_CPPFLAGS)

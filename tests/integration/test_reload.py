@@ -127,6 +127,39 @@ def test_a_service_manager_that_does_not_listen(daemon, client, wait_for):
     assert d.wait_exit() == 0
 
 
+def drain(fd):
+    text = b""
+    with contextlib.suppress(BlockingIOError):
+        while part := os.read(fd, 65536):
+            text += part
+    return text.decode()
+
+
+def test_whoever_reads_the_log_hangs(daemon, client, run_dir):
+    """Lines are dropped, and counted; nobody is kept waiting for them."""
+    path = os.path.join(run_dir, "pointsmand.log")
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    d = daemon(CONFIG)
+    c = client(d)
+    writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    os.rename(path, path + ".pipe")  # where the log is looked for, nothing is to hang
+    with contextlib.suppress(BlockingIOError), open(path, "x", encoding="ascii"):
+        while True:
+            os.write(writer, b"x" * 4096)
+    for _ in range(3):
+        assert c.call("Reload")["changes"] == []
+        assert "decision" in c.call("Route", serviceName="maps")
+    assert "Ready" in drain(reader)
+    c.call("Reload")
+    text = drain(reader)
+    assert "3 log lines were dropped" in text and "The configuration was reloaded" in text
+    d.signal(signal.SIGTERM)
+    assert d.wait_exit() == 0
+    os.close(writer)
+    os.close(reader)
+
+
 def rss_kb(d):
     with open(f"/proc/{d.pid}/status", encoding="ascii") as f:
         return int(next(line for line in f if line.startswith("RssAnon:")).split()[1])
