@@ -72,8 +72,20 @@ tests_unit_test_core_doubt_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_doubt_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_core_doubt_LDADD = $(UNIT_CORE_LIBS)
 
+# Those of what survives have one more.
+check_LIBRARIES += tests/unit/libsurvival.a
+tests_unit_libsurvival_a_SOURCES = tests/unit/survival.c tests/unit/survival.h
+tests_unit_libsurvival_a_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_libsurvival_a_CFLAGS = $(UNIT_CFLAGS)
+
 UNIT_TESTS += tests/unit/test-core-survival
 tests_unit_test_core_survival_SOURCES = tests/unit/test-core-survival.c
 tests_unit_test_core_survival_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_core_survival_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_core_survival_LDADD = $(UNIT_CORE_LIBS)
+tests_unit_test_core_survival_LDADD = tests/unit/libsurvival.a $(UNIT_CORE_LIBS)
+
+UNIT_TESTS += tests/unit/test-core-history
+tests_unit_test_core_history_SOURCES = tests/unit/test-core-history.c
+tests_unit_test_core_history_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_core_history_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_core_history_LDADD = tests/unit/libsurvival.a $(UNIT_CORE_LIBS)
