@@ -90,7 +90,7 @@ endif
 
 # What the integration tests and the show stand on.
 EXTRA_DIST += \
-	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/fake_polkit.py tests/harness/parts.py tests/harness/process.py tests/harness/stall.c \
+	tests/harness/__init__.py tests/harness/fake_daemon.py tests/harness/fake_polkit.py tests/harness/parts.py tests/harness/process.py \
 	tests/harness/varlink.py tests/integration/conftest.py tests/integration/test_harness.py tests/integration/test_privileges.py \
 	tests/integration/test_prober.py tests/integration/test_probes.py tests/integration/test_show.py
 EXTRA_DIST += \

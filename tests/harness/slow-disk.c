@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A disk that hangs or fails, for the files of the ledger alone. Linked into a test, or loaded into a program with
- * LD_PRELOAD. What the file named by $SLOW_DISK says happens to whoever writes or syncs, until it says something else or is
- * gone: "hang" (for as long as it says so), or the number of an error.
+ * A disk that hangs or fails, for files whose path contains $SLOW_DISK_FILES (by default the ledger's). Linked into a test, or
+ * loaded into a program with LD_PRELOAD. What the file named by $SLOW_DISK says happens to whoever writes by pwrite() or syncs,
+ * until it says something else or is gone: "hang" (for as long as it says so), or the number of an error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,8 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-static int is_ledger(int fd) {
+static int is_meant(int fd) {
+        const char *files = getenv("SLOW_DISK_FILES");
         char link[64] = "/proc/self/fd/", path[4096];
         size_t i = sizeof("/proc/self/fd/") - 1, n = 0;
         char digits[16];
@@ -29,7 +30,7 @@ static int is_ledger(int fd) {
         if (length < 0)
                 return 0;
         path[length] = 0;
-        return strstr(path, "/ledger.db") != NULL;
+        return strstr(path, files ? files : "/ledger.db") != NULL;
 }
 
 /* 0: go on; else the error. */
@@ -37,7 +38,7 @@ static int wait_for_disk(int fd) {
         const char *control = getenv("SLOW_DISK");
         char text[16];
 
-        while (control && is_ledger(fd)) {
+        while (control && is_meant(fd)) {
                 int file = open(control, O_RDONLY | O_CLOEXEC);
                 if (file < 0)
                         return 0;

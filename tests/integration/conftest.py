@@ -5,7 +5,6 @@ import copy
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -95,37 +94,37 @@ def client():
         c.close()
 
 
-class StallingDisk:
-    """env: for a daemon whose fsync() of files below a folder hangs from stall() to go_on()."""
+class SlowDisk:
+    """env: for a program to which the files whose path contains `files` are on a disk that hangs ("hang"), fails (the number of an
+    error) or is well again (None), as this is called with."""
 
-    def __init__(self, directory, below):
-        library = os.path.join(directory, "stall.so")
-        subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, os.path.join(parts.SOURCE, "tests/harness/stall.c")],
-                       check=True, timeout=60)
-        self.switch = os.path.join(directory, "stall")
-        self.env = parts.preloading(library, STALL=self.switch, STALL_BELOW=below)
+    def __init__(self, build_dir, directory, files):
+        library = os.path.join(build_dir, "tests/harness/.libs/slow-disk.so")
+        assert os.path.exists(library)
+        self.control = os.path.join(directory, "slow-disk")
+        self.env = parts.preloading(library, SLOW_DISK=self.control, SLOW_DISK_FILES=files)
 
-    def stall(self):
-        with open(self.switch, "w", encoding="utf-8"):
-            pass
-
-    def go_on(self):
-        os.unlink(self.switch)
+    def __call__(self, what):
+        if what is None:
+            pathlib.Path(self.control).unlink(missing_ok=True)
+            return
+        with open(self.control + ".new", "w", encoding="ascii") as f:
+            f.write(str(what))
+        os.rename(self.control + ".new", self.control)
 
 
 @pytest.fixture
-def stalling_disk(run_dir):
-    """stalling_disk(below) → a StallingDisk."""
+def slow_disk(build_dir, run_dir):
+    """slow_disk(files) → a SlowDisk."""
     disks = []
 
-    def make(below):
-        disks.append(StallingDisk(run_dir, below))
+    def make(files):
+        disks.append(SlowDisk(build_dir, run_dir, files))
         return disks[-1]
 
     yield make
     for d in disks:
-        if os.path.exists(d.switch):
-            d.go_on()
+        d(None)
 
 
 @pytest.fixture

@@ -573,10 +573,10 @@ def test_the_journal_has_it_too(build_dir, run_dir, started):
 # ---- a reply waits for its record ----
 
 @pytest.fixture
-def hanging(daemon, run_dir, stalling_disk, bus):
+def hanging(daemon, run_dir, slow_disk, bus):
     """A daemon, and the disk that its audit log is on."""
     state = os.path.join(run_dir, "pointsmand.state")
-    disk = stalling_disk(os.path.join(state, "audit"))
+    disk = slow_disk(os.path.join(state, "audit"))
     d = daemon(config(), state_dir=state, env=disk.env, bus=bus.address)
     wait_records(d, 1, "start")
     return d, disk
@@ -591,7 +591,7 @@ def test_a_management_action_is_answered_when_it_is_recorded(hanging, client):
     d, disk = hanging
     manager, other = client(d), client(d)
     drain(manager)
-    disk.stall()
+    disk("hang")
     # What comes before it does not wait, what comes behind it does.
     manager.send("Route", {"serviceName": "maps"})
     manager.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
@@ -603,7 +603,7 @@ def test_a_management_action_is_answered_when_it_is_recorded(hanging, client):
         other.call("Report", decision=other.call("Route", serviceName="maps")["decision"]["id"], httpStatus=200)
     other.call("Report", decision=decision["id"], httpStatus=200)
     nothing_comes(manager, 0.1)
-    disk.go_on()
+    disk(None)
     assert manager.receive()["node"]["administrativeState"] == "enabled"
     assert manager.receive()["decision"]["serviceName"] == "maps"
 
@@ -621,10 +621,10 @@ def test_a_refusal_too_is_answered_when_it_is_recorded(hanging, client):
     d, disk = hanging
     c = client(d)
     drain(c)
-    disk.stall()
+    disk("hang")
     c.send("SetNodeState", {"node": "maps/nobody", "administrativeState": "enabled"})
     nothing_comes(c)
-    disk.go_on()
+    disk(None)
     with pytest.raises(VarlinkError, match="NoSuchNode"):
         c.receive()
 
@@ -633,12 +633,12 @@ def test_a_hanging_disk_does_not_hold_an_answer_for_ever(hanging, client):
     d, disk = hanging
     c = client(d)
     drain(c)
-    disk.stall()
+    disk("hang")
     assert drain(c, state="enabled")["node"]["administrativeState"] == "enabled"
     d.wait_for(lambda: audit_check(c)["status"] == "degraded", "the trouble is announced")
     assert "the disk does not answer" in audit_check(c)["message"]
     drain(c), drain(c, state="enabled")  # nobody waits any more
-    disk.go_on()
+    disk(None)
     d.wait_for(lambda: audit_check(c)["status"] == "ok", "it heals")
     d.wait_for(lambda: len(records(d, "management")) == 4, "all is recorded")
 
@@ -647,7 +647,7 @@ def test_a_hanging_disk_does_not_keep_it_from_ending(hanging, client):
     d, disk = hanging
     c = client(d)
     drain(c)
-    disk.stall()
+    disk("hang")
     c.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
     nothing_comes(c)
     d.signal(signal.SIGTERM)
@@ -659,14 +659,14 @@ def test_who_leaves_while_a_reply_waits(hanging, client):
     d, disk = hanging
     waiting, leaving = client(d), client(d)
     drain(waiting)
-    disk.stall()
+    disk("hang")
     for c in (leaving, waiting):
         c.send("SetNodeState", {"node": "maps/mapbox", "administrativeState": "enabled"})
     waiting.socket.shutdown(socket.SHUT_WR)  # it reads on
     nothing_comes(waiting)
     leaving.close()
     client(d).call("Route", serviceName="maps")
-    disk.go_on()
+    disk(None)
     assert waiting.receive()["node"]["administrativeState"] == "enabled"
     with pytest.raises(Disconnected):
         waiting.receive()
@@ -677,11 +677,11 @@ def test_over_dbus_a_management_action_waits_alone(hanging, bus, wait_for):
     manager = ("call", "org.pointsman.Pointsman1", "/org/pointsman/Pointsman1", "org.pointsman.Pointsman1.Manager")
     bus.wait_for(lambda: "org.pointsman.Pointsman1" in d.log(), "the daemon is on the bus")
     bus.call(*manager, "SetNodeState", "ss", "maps/mapbox", "draining")
-    disk.stall()
+    disk("hang")
     with subprocess.Popen(["busctl", "--address", bus.address, *manager, "SetNodeState", "ss", "maps/mapbox", "enabled"],
                           stdout=subprocess.PIPE, text=True) as waiting:
         wait_for(lambda: "enabled" in str(bus.call("get-property", manager[1], "/org/pointsman/Pointsman1/node/maps/mapbox",
                                                    "org.pointsman.Pointsman1.Node", "AdministrativeState")), "the call is served")
         assert waiting.poll() is None
-        disk.go_on()
+        disk(None)
         assert "enabled" in waiting.communicate(timeout=10)[0]

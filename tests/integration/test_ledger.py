@@ -64,33 +64,17 @@ def disk(state):
 
 
 @pytest.fixture
-def slow_disk(build_dir, run_dir):
-    """slow_disk.env for the daemon; slow_disk("hang"), slow_disk(errno), slow_disk(None)."""
-    library = os.path.join(build_dir, "tests/harness/.libs/slow-disk.so")
-    control = os.path.join(run_dir, "slow")
-
-    def tell(what):
-        if what is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(control)
-        else:
-            with open(control + ".new", "w", encoding="ascii") as f:
-                f.write(str(what))
-            os.rename(control + ".new", control)
-
-    assert os.path.exists(library)
-    tell.env = parts.preloading(library, SLOW_DISK=control)
-    yield tell
-    tell(None)
+def ledger_disk(slow_disk):
+    return slow_disk("/ledger.db")
 
 
-def test_a_disk_that_hangs(daemon, wait_for, state, slow_disk):
+def test_a_disk_that_hangs(daemon, wait_for, state, ledger_disk):
     """Reports are acknowledged without it, after patience; decisions never wait for it."""
-    d = daemon(CONFIG, state_dir=str(state), env=slow_disk.env)
+    d = daemon(CONFIG, state_dir=str(state), env=ledger_disk.env)
     books = Books(d.client())
     books.spend(10)
     events = d.client().more("Subscribe", types=["system_health_changed"], since=0)
-    slow_disk("hang")
+    ledger_disk("hang")
     start = time.monotonic()
     books.spend(1)
     assert 0.2 < time.monotonic() - start < 5
@@ -101,7 +85,7 @@ def test_a_disk_that_hangs(daemon, wait_for, state, slow_disk):
     books.spend(100)
     assert time.monotonic() - start < 5
     assert d.client().call("GetHealth")["status"] == "degraded"
-    slow_disk(None)
+    ledger_disk(None)
     books.wait_store(wait_for, "ok")
     books.check()
     assert next(events)["event"]["severity"] == "low"
@@ -119,16 +103,16 @@ def awake():
 
 
 @pytest.mark.usefixtures("awake")
-def test_decisions_do_not_wait_for_the_disk(daemon, state, slow_disk):
+def test_decisions_do_not_wait_for_the_disk(daemon, state, ledger_disk):
     """A disk that stalls for a second, again and again, against one that does not, in turns."""
-    d = daemon(CONFIG, state_dir=str(state), env=slow_disk.env)
+    d = daemon(CONFIG, state_dir=str(state), env=ledger_disk.env)
     times = {False: [], True: []}
     try:
         # One caller alone, whose oneway reports keep the ledger busy: a second one would be held up, and so relieve the machine.
         with d.client() as c:
             for turn in range(6):
                 stalls = bool(turn % 2)
-                slow_disk("hang" if stalls else None)
+                ledger_disk("hang" if stalls else None)
                 end = time.monotonic() + 1
                 while time.monotonic() < end:
                     start = time.monotonic()
@@ -136,7 +120,7 @@ def test_decisions_do_not_wait_for_the_disk(daemon, state, slow_disk):
                     times[stalls].append(time.monotonic() - start)
                     c.oneway("Report", decision=decision, httpStatus=200)
     finally:
-        slow_disk(None)
+        ledger_disk(None)
     p99 = {k: statistics.quantiles(v, n=100)[98] for k, v in times.items()}
     print(f"decisions, p99: {p99[False] * 1e6:.0f} us, with a disk that stalls {p99[True] * 1e6:.0f} us")
     # Whoever had waited would have waited for most of a second.
@@ -144,17 +128,17 @@ def test_decisions_do_not_wait_for_the_disk(daemon, state, slow_disk):
     assert statistics.median(times[True]) < 2 * statistics.median(times[False])
 
 
-def test_an_end_with_a_disk_that_hangs(daemon, lives, wait_for, state, slow_disk):
+def test_an_end_with_a_disk_that_hangs(daemon, lives, wait_for, state, ledger_disk):
     """It ends in time, and what could not be written is written by the next one."""
-    d = lives(CONFIG, state_dir=str(state), env=slow_disk.env)
+    d = lives(CONFIG, state_dir=str(state), env=ledger_disk.env)
     books = Books(d.client())
     books.spend(5)
-    slow_disk("hang")
+    ledger_disk("hang")
     books.spend(5)
-    d = lives.stopped(env=slow_disk.env)
+    d = lives.stopped(env=ledger_disk.env)
     books.client = d.client()
     books.spend(5)
-    slow_disk(None)
+    ledger_disk(None)
     books.wait_store(wait_for, "ok")
     books.check()
 

@@ -27,13 +27,13 @@ def stored(d):
 
 
 @pytest.fixture
-def hanging(daemon, run_dir, stalling_disk, bus):
+def hanging(daemon, run_dir, slow_disk, bus):
     """A daemon, and the disk that its store is on."""
     state = os.path.join(run_dir, "pointsmand.state")
-    disk = stalling_disk(os.path.join(state, "ledger"))
+    disk = slow_disk(os.path.join(state, "ledger"))
     d = daemon(CONFIG, state_dir=state, env=disk.env, bus=bus.address)
     d.client().call("RegisterTrafficDistribution", **distribution("first"))
-    disk.stall()
+    disk("hang")
     return d, disk
 
 
@@ -55,7 +55,7 @@ def test_a_registration_waits_for_the_disk_alone(hanging, client):
     for _ in range(100):
         other.call("Route", serviceName="maps")
     assert "later" not in service_names(other)
-    disk.go_on()
+    disk(None)
     assert registering.receive()["service"]["serviceName"] == "later"
     assert registering.receive()["checks"]
     assert "later" in service_names(other) and "later" in stored(d)
@@ -75,7 +75,7 @@ def test_registrations_one_after_the_other(hanging, daemon, client):
         if n < 4:  # which of two connections is read first is not said
             waits(c, 0.05)
     waits(clients[0])
-    disk.go_on()
+    disk(None)
     assert clients[0].receive()["service"].get("totalBudget") is None
     assert clients[1].receive()["service"]["totalBudget"] == 5
     assert clients[2].receive()["changes"]
@@ -98,7 +98,7 @@ def test_who_registers_and_leaves(hanging, client, wait_for, oneway):
     waits(other)
     leaving.close()
     wait_for(lambda: client(d).call("GetSystemStatus")["status"]["connections"] <= 4, "the connection is gone")
-    disk.go_on()
+    disk(None)
     assert other.receive()["service"]["serviceName"] == "last"
     wait_for(lambda: {"later", "last"} <= set(service_names(other)), "both are in force")
 
@@ -112,7 +112,7 @@ def test_a_disk_that_does_not_answer_refuses_a_registration(hanging, daemon, cli
         with pytest.raises(VarlinkError, match="Busy.*it cannot be stored"):
             k.receive()
     assert "later" not in service_names(c) and "first" in service_names(c)
-    disk.go_on()
+    disk(None)
     # Whatever the disk has made of it in the end, what was refused is not there after the next start.
     wait_for(lambda: next(k for k in c.call("GetHealth")["checks"] if k["name"] == "store")["status"] == "ok", "it heals")
     c.call("RegisterTrafficDistribution", **distribution("last"))
@@ -131,7 +131,7 @@ def test_a_stop_waits_for_a_registration(hanging, client, wait_for):
     c.send("Route", {"serviceName": "maps"})
     d.signal(signal.SIGTERM)
     wait_for(lambda: "STOPPING=1" in d.notify.receive(), "the daemon stops")
-    disk.go_on()
+    disk(None)
     assert c.receive()["service"]["serviceName"] == "later"
     d.stop()
     assert "later" in stored(d)
@@ -157,7 +157,7 @@ def test_over_dbus_a_registration_waits_alone(hanging, bus, client, wait_for):
         c.call("Route", serviceName="maps")
         assert bus.call(*manager, "GetHealth")
         assert first.poll() is None
-        disk.go_on()
+        disk(None)
         assert "first" in first.communicate(timeout=10)[0]
     assert "first" not in service_names(c)
 
@@ -174,5 +174,5 @@ def test_the_bus_goes_away_before_the_answer(hanging, bus, client, wait_for):
         bus.kill()
         call.wait(10)
     d.wait_log("Not on the bus")
-    disk.go_on()
+    disk(None)
     wait_for(lambda: "first" not in service_names(c), "it is in force")

@@ -381,19 +381,19 @@ def test_a_decision_is_known_under_other_limits(manager, client):
     assert report["calls"] == 3
 
 
-def test_a_reply_that_waits_for_the_disk_comes_before_the_end(manager, client, stalling_disk):
-    disk = stalling_disk(os.path.join(manager.directory, "state"))
+def test_a_reply_that_waits_for_the_disk_comes_before_the_end(manager, client, slow_disk):
+    disk = slow_disk(os.path.join(manager.directory, "state"))
     manager.start(**disk.env)
     c = client(manager.path)
     decision = route(c)
-    disk.stall()
+    disk("hang")
     c.send("Report", {"decision": decision["id"], "httpStatus": 200})
     c.send("Route", {"serviceName": "maps"})
     with pytest.raises(TimeoutError):
         c.receive(0.1)
     manager.daemon.signal(signal.SIGTERM)
     manager.daemon.wait_for(lambda: "STOPPING=1" in manager.store.fields, "it stops")
-    disk.go_on()
+    disk(None)
     assert manager.daemon.wait_exit() == 0
     manager.start()
     assert c.receive()["settledCost"] == decision["estimatedCost"]
