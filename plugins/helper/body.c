@@ -109,24 +109,25 @@ static int read_all(const Vendor *v, int status, JsonReader *r, const char *cons
 
         for (;;) {
                 Level *l = &levels[depth];
+                bool object = l->object;
                 uint32_t under, inner = 0;
 
-                k = l->object ? json_member(r, &l->first, &key) : json_element(r, &l->first);
+                k = object ? json_member(r, &l->first, &key) : json_element(r, &l->first);
                 if (k < 0)
                         return k;
                 if (k == 0) {
                         if (depth == 0) {
-                                b->hollow = l->object && l->first;
+                                b->hollow = object && l->first;
                                 return json_close(r);
                         }
                         depth--;
                         continue;
                 }
-                under = fields_under(v, l, depth, l->object ? &key : NULL);
+                under = fields_under(v, l, depth, object ? &key : NULL);
                 k = json_read(r, &value);
                 if (k < 0)
                         return k;
-                if (depth == 0 && l->object)
+                if (depth == 0 && object)
                         take_required(required_keys, &key, &value, b);
 
                 for (uint32_t m = under; m; m &= m - 1) {
