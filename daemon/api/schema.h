@@ -95,13 +95,15 @@ struct Structure {
 
 #define STRUCTURE(variable, name, type, ...) \
         const Structure variable = { name, sizeof(type), (const Field[]) { __VA_ARGS__, {} } }
+/* Does not compile if the key does not fit with a NUL. */
+#define FIELD_NAME(name_) \
+        .name = name_, .key = ",\"" name_ "\":", \
+        .name_size = sizeof(name_) - 1 + 0 * sizeof(char[sizeof(name_) + 4 <= FIELD_KEY_SIZE ? 1 : -1])
 #define FIELD(s, member, name_, type_, ...) \
-        { .name = name_, .key = ",\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = type_, .offset = offsetof(s, member), \
-          ##__VA_ARGS__ }
+        { FIELD_NAME(name_), .type = type_, .offset = offsetof(s, member), ##__VA_ARGS__ }
 /* An object whose fields lie in the structure itself. */
 #define VIEW(name_, structure_, ...) \
-        { .name = name_, .key = ",\"" name_ "\":", .name_size = sizeof(name_) - 1, .type = FIELD_STRUCT, .structure = &(structure_), \
-          ##__VA_ARGS__ }
+        { FIELD_NAME(name_), .type = FIELD_STRUCT, .structure = &(structure_), ##__VA_ARGS__ }
 #define COUNT(s, member) .count_offset = offsetof(s, member)
 #define REQUIRED .flags = FIELD_REQUIRED
 #define OPTIONAL .flags = FIELD_OPTIONAL
